@@ -1,6 +1,29 @@
 // Time and randomness
 export { type Clock, type RandomSource, SystemClock, type Timer, sleep } from './clock.js';
 
+// Credits between stages
+export type { Sizes } from './byte-prefix.js';
+export {
+  type AcquireOptions,
+  CreditPool,
+  type CreditPoolOptions,
+  type CreditPoolSnapshot,
+} from './credit-pool.js';
+export type { Lane, Lot } from './lot.js';
+export type { PoolSize } from './pool-limits.js';
+export type { WaitOptions } from './waiter-queue.js';
+
+// Permits inside a stage
+export {
+  BoundedSemaphore,
+  type BoundedSemaphoreOptions,
+  type BoundedSemaphoreSnapshot,
+  type Permit,
+} from './bounded-semaphore.js';
+
+// Order per key
+export { KeyedSequencer } from './keyed-sequencer.js';
+
 // What a wait can reject with
 export { CreditQueueFullError } from './errors/credit-queue-full.error.js';
 export { CreditWaitAbortedError } from './errors/credit-wait-aborted.error.js';
