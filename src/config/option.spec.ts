@@ -73,11 +73,16 @@ describe('options', () => {
     );
   });
 
-  it('keeps the rule readable through default, optional and describe', () => {
+  it('keeps the rule readable through default, optional, refine, transform and describe', () => {
     expect(ruleOf(sample.schema.shape.bufferSize)).toEqual({
       kind: 'whole number',
       rule: 'a whole number of at least 1',
     });
     expect(ruleOf(sample.schema.shape.token)?.kind).toBe('secret');
+    const refined = secret()
+      .refine((value) => value.startsWith('a'), 'must start with a')
+      .transform((value) => value.length)
+      .optional();
+    expect(ruleOf(refined)?.kind).toBe('secret');
   });
 });

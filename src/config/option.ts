@@ -27,7 +27,8 @@ export interface OptionsGroup<Shape extends z.ZodRawShape = z.ZodRawShape> {
 
 export type OptionsOf<Group extends OptionsGroup> = Readonly<z.output<Group['schema']>>;
 
-const rules = z.registry<OptionRule>();
+/** By the transform inside a type: that one stays the same through `.refine()`, `.default()` and `.describe()`. */
+const rules = new WeakMap<object, OptionRule>();
 
 const WHOLE_NUMBER = /^[+-]?\d+$/;
 const DECIMAL_NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)$/;
@@ -95,14 +96,12 @@ export function secret(): OptionType<string> {
   );
 }
 
-/** The rule behind a setting's type, through `.default()`, `.optional()` and `.describe()`. */
+/** The rule behind a setting's type, through `.default()`, `.optional()`, `.refine()` and `.describe()`. */
 export function ruleOf(type: z.core.$ZodType): OptionRule | undefined {
-  const found = rules.get(type);
-  if (found !== undefined) return found;
   const { def } = type._zod;
   if ('innerType' in def) return ruleOf(def.innerType as z.core.$ZodType);
-  if ('in' in def) return ruleOf(def.in as z.core.$ZodType);
-  return undefined;
+  if (!('in' in def && 'out' in def)) return undefined;
+  return rules.get(def.out as object) ?? ruleOf(def.in as z.core.$ZodType);
 }
 
 /** A value as messages show it: quoted, cut after 80 characters. */
@@ -120,7 +119,7 @@ function option<T>(rule: OptionRule, read: (given: unknown) => T | undefined): O
     context.addIssue({ code: 'custom', message: `must be ${rule.rule} (got ${shown})` });
     return z.NEVER;
   });
-  rules.add(type, rule);
+  rules.set(type._zod.def.out, rule);
   return type;
 }
 
