@@ -53,16 +53,17 @@ export function loadOptions(
   const mistakes: string[] = [];
   const settings: EffectiveSetting[] = [];
   const groups: Record<string, unknown> = {};
+  const wrong = new Set<string>();
   for (const [name, group] of Object.entries<OptionsGroup>(appOptionGroups)) {
     const read = readGroup(group, values);
     mistakes.push(...read.mistakes);
+    if (read.mistakes.length > 0) wrong.add(name);
     groups[name] = read.options;
     settings.push(...describeGroup(group, read.options, { environment, file }));
   }
-  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
   const options = deepFreeze(groups) as unknown as AppOptions;
-  const broken = brokenRules(options);
-  if (broken.length > 0) throw new ConfigurationError(broken);
+  mistakes.push(...brokenRules(options, wrong));
+  if (mistakes.length > 0) throw new ConfigurationError(mistakes);
   return { options, settings, warnings: unknownSettings(Object.keys(values), knownNames()) };
 }
 
@@ -129,8 +130,9 @@ function readEnvFile(path: string): Environment {
   try {
     return parseEnv(readFileSync(path, 'utf8'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
-    throw new ConfigurationError([`${path} can't be read: ${String(error)}.`]);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return {};
+    throw new ConfigurationError([`${path} can't be read: ${message}.`]);
   }
 }
 

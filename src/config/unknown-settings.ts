@@ -30,7 +30,10 @@ export function unknownSettings(given: readonly string[], known: readonly string
     if (knownSet.has(name)) return [];
     const [nearest, differences] = nearestName(name, known);
     const isOurs = OUR_FIRST_WORDS.some((word) => name.startsWith(word));
-    if (!isOurs && (differences > LARGEST_TYPO_ELSEWHERE || name.length < SHORTEST_NAME_ELSEWHERE)) {
+    if (
+      !isOurs &&
+      (differences > LARGEST_TYPO_ELSEWHERE || name.length < SHORTEST_NAME_ELSEWHERE)
+    ) {
       return [];
     }
     const question = differences <= LARGEST_TYPO ? ` Did you mean ${nearest}?` : '';
@@ -38,7 +41,10 @@ export function unknownSettings(given: readonly string[], known: readonly string
   });
 }
 
-function nearestName(name: string, known: readonly string[]): [nearest: string, differences: number] {
+function nearestName(
+  name: string,
+  known: readonly string[],
+): [nearest: string, differences: number] {
   let nearest = '';
   let least = Infinity;
   for (const candidate of known) {

@@ -1,0 +1,78 @@
+import type { AppOptions } from './app-options.js';
+import { shownValue } from './option.js';
+import { isLoopback } from './service.options.js';
+
+type GroupName = keyof AppOptions;
+
+/** A rule over several settings; looked at when the groups it reads are right in themselves. */
+interface CrossRule {
+  readonly groups: readonly GroupName[];
+  /** A sentence with names, rule and values, or undefined when the rule holds. */
+  broken(options: AppOptions): string | undefined;
+}
+
+const RULES: readonly CrossRule[] = [
+  {
+    groups: ['service'],
+    broken: ({ service }) =>
+      service.shutdownAnnounceMs < service.shutdownTimeoutMs
+        ? undefined
+        : below('SHUTDOWN_ANNOUNCE_MS', service.shutdownAnnounceMs, {
+            than: 'SHUTDOWN_TIMEOUT_MS',
+            value: service.shutdownTimeoutMs,
+          }),
+  },
+  {
+    groups: ['service'],
+    broken: ({ service }) =>
+      isLoopback(service.host) || service.adminToken !== undefined
+        ? undefined
+        : `ADMIN_TOKEN must be set when HOST is not the loopback (got HOST ${shownValue(service.host)} and no token).`,
+  },
+  {
+    groups: ['control'],
+    broken: ({ control }) =>
+      control.moderatePressureThreshold < control.highPressureThreshold
+        ? undefined
+        : below('MODERATE_PRESSURE_THRESHOLD', control.moderatePressureThreshold, {
+            than: 'HIGH_PRESSURE_THRESHOLD',
+            value: control.highPressureThreshold,
+          }),
+  },
+  {
+    groups: ['control'],
+    broken: ({ control }) =>
+      control.highPressureThreshold < control.criticalPressureThreshold
+        ? undefined
+        : below('HIGH_PRESSURE_THRESHOLD', control.highPressureThreshold, {
+            than: 'CRITICAL_PRESSURE_THRESHOLD',
+            value: control.criticalPressureThreshold,
+          }),
+  },
+  {
+    groups: ['pipeline'],
+    broken: ({ pipeline }) =>
+      pipeline.bufferMemoryMinBytes <= pipeline.bufferMemoryMaxBytes
+        ? undefined
+        : `BUFFER_MEMORY_MIN_BYTES must be at most BUFFER_MEMORY_MAX_BYTES (got ${pipeline.bufferMemoryMinBytes} and ${pipeline.bufferMemoryMaxBytes}).`,
+  },
+  {
+    groups: ['bounds'],
+    broken: ({ bounds }) =>
+      bounds.maxRecordBytes <= bounds.maxBodyBytes
+        ? undefined
+        : `MAX_RECORD_BYTES must be at most MAX_BODY_BYTES (got ${bounds.maxRecordBytes} and ${bounds.maxBodyBytes}).`,
+  },
+];
+
+/** The sentences of the rules that do not hold; rules over a group that is wrong in itself are left out. */
+export function brokenRules(options: AppOptions, wrong: ReadonlySet<string>): string[] {
+  return RULES.flatMap((rule) => {
+    if (rule.groups.some((group) => wrong.has(group))) return [];
+    return rule.broken(options) ?? [];
+  });
+}
+
+function below(name: string, value: number, other: { than: string; value: number }): string {
+  return `${name} must be less than ${other.than} (got ${value} and ${other.value}).`;
+}
