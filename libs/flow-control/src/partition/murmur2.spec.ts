@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { transformSync } from '@swc/core';
 import { murmur2, murmur2Key, partitionOf } from './murmur2.js';
 
@@ -18,7 +18,7 @@ const VECTORS: readonly (readonly [key: string, hash: number, partition: number]
 
 /** The partitions that a fresh process of its own gives the vectors. */
 function partitionsInAnotherProcess(): unknown {
-  const source = join(dirname(expect.getState().testPath ?? ''), 'murmur2.ts');
+  const source = join(__dirname, 'murmur2.ts');
   const { code } = transformSync(readFileSync(source, 'utf8'), {
     jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
     module: { type: 'commonjs' },

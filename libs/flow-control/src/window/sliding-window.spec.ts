@@ -80,10 +80,14 @@ describe('SlidingCounter', () => {
   });
 
   it('reads a steady rate in any phase of a second', () => {
-    for (let i = 0; i < 2000; i++) {
+    const tick = (): void => {
       clock.advance(10);
       counter.add();
-      if (i >= 100) expect(Math.abs(counter.perSecond() - 100)).toBeLessThan(1.2);
+    };
+    for (let i = 0; i < 100; i++) tick();
+    for (let i = 0; i < 2000; i++) {
+      tick();
+      expect(Math.abs(counter.perSecond() - 100)).toBeLessThan(1.2);
     }
   });
 
