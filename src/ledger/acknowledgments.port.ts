@@ -1,0 +1,42 @@
+import type { PipelineRecord, Terminal } from '../pipeline/record.js';
+
+/** A row of the Postgres sink's table, written in the transaction that ends its record. */
+export interface OutputRow {
+  /** A table name that `ensureSinkTable` has checked. */
+  readonly table: string;
+  readonly key: string | null;
+  /** JSON in UTF-8. */
+  readonly payload: Buffer;
+  /** JSON, or null for none. */
+  readonly headers: string | null;
+}
+
+/** The end of a record, as the books shall hold it. */
+export interface Ending {
+  readonly record: PipelineRecord;
+  readonly terminal: Terminal;
+  readonly attempts: number;
+  /** Name of the destination; '' when the record reached none. */
+  readonly destination: string;
+  readonly externalId?: string;
+  readonly output?: OutputRow;
+}
+
+/** An ending that the database refuses for a value in it. Its record has not ended. */
+export interface RefusedEnding {
+  readonly ending: Ending;
+  readonly error: Error;
+  readonly sqlState: string;
+}
+
+/** Where the end of accepted records is entered. */
+export abstract class Acknowledgments {
+  /**
+   * Enters the ends: the journal row goes, the acknowledgment (or dead letter) and the output row come, in one
+   * transaction. Waits through an outage and repeats; entering an end twice is the same as once. Calls are entered in
+   * their order. Resolves with the endings whose values the database refuses (SQLSTATE class 22 or 23).
+   *
+   * Rejects with LedgerStoppedError only.
+   */
+  abstract finish(endings: readonly Ending[]): Promise<readonly RefusedEnding[]>;
+}

@@ -1,0 +1,9 @@
+/**
+ * What the ledger rejects with. Thrown by Journal: LedgerUnavailableError, OutcomeUnknownError, JournalFullError,
+ * RecordRefusedError. Thrown at the start: PartitionCountError. Thrown by Acknowledgments: LedgerStoppedError.
+ */
+export abstract class LedgerError extends Error {
+  abstract readonly code: string;
+  /** Whether the same call may succeed later. */
+  abstract readonly retryable: boolean;
+}

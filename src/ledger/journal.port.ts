@@ -1,0 +1,59 @@
+import type { Lot } from '#libs/flow-control';
+import type { Origin, PipelineRecord } from '../pipeline/record.js';
+
+/** A record of the journal that is not in memory yet. */
+export interface BacklogEntry {
+  readonly id: string;
+  /** Bytes of its body and headers: what its credits stand for. */
+  readonly sizeBytes: number;
+}
+
+export interface JournalSnapshot {
+  /** Records that are accepted and not terminal, and their bytes. */
+  readonly records: number;
+  readonly bytes: number;
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  /** Records that wait for the next flush. */
+  readonly waiting: number;
+  /** Left by an earlier run or a lost connection, not loaded yet. */
+  readonly backlog: number;
+  readonly flushes: number;
+  readonly flushedRecords: number;
+  readonly lastFlushMs: number;
+}
+
+/** Where accepted records are kept until their end. */
+export abstract class Journal {
+  /**
+   * Keeps records; resolves when they are durable. Calls resolve in their order; a call is kept as a whole or not at
+   * all. Changes nothing on the records.
+   *
+   * Rejects with LedgerUnavailableError, JournalFullError or RecordRefusedError (not kept), or OutcomeUnknownError
+   * (perhaps kept: then it joins the backlog).
+   */
+  abstract append(records: readonly PipelineRecord[]): Promise<void>;
+
+  /** Enters the end of records that were never appended (`verdict` discarded). Waits and rejects like `append`. */
+  abstract discard(records: readonly PipelineRecord[]): Promise<void>;
+
+  /** Whether `append` would reject with JournalFullError now. */
+  abstract readonly isFull: boolean;
+
+  abstract snapshot(): JournalSnapshot;
+
+  /** What must be carried on and is not loaded yet, in the order of acceptance. Shrinks as it is loaded. */
+  abstract backlog(): readonly BacklogEntry[];
+
+  /**
+   * Calls `listener` each time entries have joined the backlog after the start. Intake is closed at that moment, so
+   * whoever queues them at once has them before every newer record.
+   */
+  abstract onBacklog(listener: () => void): void;
+
+  /**
+   * Reads records of the backlog, in the order of `ids`; those that have ended are left out. `credit` holds one
+   * pipeline credit for each id; that of a record left out stays in it. Waits through an outage.
+   */
+  abstract load(ids: readonly string[], credit: Lot, origin: Origin): Promise<PipelineRecord[]>;
+}
