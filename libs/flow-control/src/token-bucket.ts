@@ -37,7 +37,8 @@ export class TokenBucket {
   #ratePerSecond = 0;
   #intervalMs = 0;
   #toleranceMs = 0;
-  #dueAtMs: number;
+  /** A number from the start: a field that was once `undefined` boxes every later value. */
+  #dueAtMs = 0;
 
   constructor({ ratePerSecond, burst, clock }: TokenBucketOptions) {
     if (burst !== undefined && !(burst >= 1)) {

@@ -11,16 +11,16 @@ export interface TimeWeightedMeanOptions {
  */
 export class TimeWeightedMean {
   readonly #clock: Clock;
+  // Numbers from the start: a field that was once `undefined` boxes every later value.
   #level = 0;
-  #changedMs: number;
-  #startedMs: number;
+  #changedMs = 0;
+  #startedMs = 0;
   /** Level × ms up to the last change. */
   #area = 0;
 
   constructor({ clock }: TimeWeightedMeanOptions) {
     this.#clock = clock;
-    this.#startedMs = clock.now();
-    this.#changedMs = this.#startedMs;
+    this.restart();
   }
 
   set(level: number): void {
