@@ -52,6 +52,7 @@ export class BoundedSemaphore {
   private rejected = 0;
   private doubleReleases = 0;
   private state: 'open' | 'closed' = 'open';
+  private readonly onRelease = (isFirst: boolean): void => this.takeBack(isFirst);
 
   constructor({ name, permits, queueCapacity, clock }: BoundedSemaphoreOptions) {
     requireCount(name, 'permits', permits, 1);
@@ -137,14 +138,14 @@ export class BoundedSemaphore {
     return new SemaphorePermit(this.onRelease);
   }
 
-  private readonly onRelease = (isFirst: boolean): void => {
+  private takeBack(isFirst: boolean): void {
     if (!isFirst) {
       this.doubleReleases += 1;
       return;
     }
     this.held -= 1;
     this.wake();
-  };
+  }
 
   private wake(): void {
     while (this.waiters.size > 0) {
