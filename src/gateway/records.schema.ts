@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { PRIORITIES, type ValidationIssue } from '../pipeline/record.js';
+import { STAGE_IDS } from '../pipeline/stage.js';
+import { escapePointer } from './json-issues.js';
+
+/** Longest key, in UTF-16 units. */
+const MAX_KEY_LENGTH = 1024;
+const MAX_HEADERS = 64;
+const MAX_HEADER_NAME_LENGTH = 128;
+/** `token` of RFC 9110. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
+
+const headersSchema = z
+  .record(z.string().max(MAX_HEADER_NAME_LENGTH).regex(HEADER_NAME), z.string())
+  .refine((headers) => Object.keys(headers).length <= MAX_HEADERS, {
+    message: `must have at most ${MAX_HEADERS} entries`,
+  });
+
+/** What a sender gives of one record. */
+export const envelopeSchema = z.strictObject({
+  key: z
+    .string()
+    .max(MAX_KEY_LENGTH)
+    .optional()
+    .describe('Records of one key are delivered in the order in which they were accepted.'),
+  payload: z.unknown().describe('Any JSON value; the pipeline definition may ask for more.'),
+  headers: headersSchema
+    .optional()
+    .describe('Travel with the record; names are case-insensitive and become lower case.'),
+  priority: z
+    .enum(PRIORITIES)
+    .optional()
+    .describe('Who is refused last under overload; wins over the header Penstock-Priority.'),
+});
+/** A checked record: header names are in lower case. */
+export type Envelope = Readonly<z.output<typeof envelopeSchema>>;
+
+/** Checks one record of a body; paths of the issues begin at the record. */
+export function checkEnvelope(value: unknown): Envelope | readonly ValidationIssue[] {
+  const result = envelopeSchema.safeParse(value);
+  if (!result.success) return result.error.issues.flatMap(issuesOf);
+  const envelope = result.data;
+  if (envelope.headers === undefined) return envelope;
+  // From the sender's own object: zod leaves `__proto__` out, and here it is a name like any other.
+  const headers = (value as { headers: Record<string, unknown> }).headers;
+  const wrong = Object.keys(headers).find((name) => typeof headers[name] !== 'string');
+  if (wrong !== undefined) {
+    return [{ path: `/headers/${escapePointer(wrong)}`, message: 'must be text' }];
+  }
+  return { ...envelope, headers: lowerCaseNames(headers as Record<string, string>) };
+}
+
+export function isIssues(
+  checked: Envelope | readonly ValidationIssue[],
+): checked is readonly ValidationIssue[] {
+  return Array.isArray(checked);
+}
+
+function lowerCaseNames(headers: Record<string, string>): Record<string, string> {
+  // `fromEntries` defines properties; an assignment to `__proto__` would set the prototype.
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, text]) => [name.toLowerCase(), text]),
+  );
+}
+
+function issuesOf(issue: z.core.$ZodIssue): ValidationIssue[] {
+  const path = issue.path.map((part) => `/${escapePointer(String(part))}`).join('');
+  if (issue.code === 'unrecognized_keys') {
+    const message = 'is not a field of a record';
+    return issue.keys.map((name) => ({ path: `${path}/${escapePointer(name)}`, message }));
+  }
+  if (path === '/payload') return [{ path, message: 'is required' }];
+  return [{ path, message: issue.message }];
+}
+
+/** What is answered about a record that was taken. */
+export const acceptedSchema = z.object({
+  id: z.string().describe('Look the record up with it: GET /v1/records/{id}.'),
+  status: z.enum(['accepted', 'acknowledged', 'dead-lettered', 'discarded']),
+  reason: z.string().optional().describe('Why, for a dead letter or a discarded record.'),
+});
+export type AcceptedAnswer = Readonly<z.output<typeof acceptedSchema>>;
+
+export const issueSchema = z.object({
+  path: z.string().describe('JSON pointer (RFC 6901) into the body, in a batch into the record.'),
+  message: z.string(),
+});
+
+/** RFC 9457, with the members that say what to do about it. */
+export const problemSchema = z.object({
+  type: z.string().describe('/problems/ and the name of the problem.'),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  stage: z.string().optional().describe('The stage that has no room.'),
+  signal: z.string().optional().describe('What was measured there.'),
+  pressure: z.number().optional(),
+  retryAfterMs: z.number().optional(),
+  errors: z.array(issueSchema).optional(),
+  limitBytes: z.int().optional(),
+  limitRecords: z.int().optional(),
+});
+
+export const batchResultSchema = z.union([
+  acceptedSchema.extend({ index: z.int() }),
+  z.object({ index: z.int(), problem: problemSchema }),
+]);
+
+export const batchAnswerSchema = z.object({
+  accepted: z.int().describe('Records that were taken, those discarded by the pipeline included.'),
+  refused: z.int(),
+  results: z.array(batchResultSchema).describe('One a record, in order.'),
+  ended: z
+    .object({
+      reason: z.enum(['idle', 'too-old', 'too-many-records', 'too-many-bytes']),
+      detail: z.string(),
+    })
+    .optional()
+    .describe('Present when a stream was ended before its sender ended it: the rest was not read.'),
+});
+export type StreamEnd = NonNullable<z.output<typeof batchAnswerSchema>['ended']>;
+
+/** What is known of a record. */
+export const recordStatusSchema = z.object({
+  id: z.string(),
+  status: z.enum(['accepted', 'acknowledged', 'dead-lettered', 'discarded']),
+  tenant: z.string(),
+  acceptedAt: z.iso.datetime(),
+  key: z.string().optional(),
+  priority: z.enum(PRIORITIES).optional(),
+  stage: z.enum(STAGE_IDS).optional().describe('Where it is, while this process carries it.'),
+  attempts: z.int().optional().describe('Attempts of that stage so far.'),
+  reason: z.string().optional(),
+  endedAt: z.iso.datetime().optional(),
+  acknowledgments: z.array(
+    z.object({
+      destination: z.string(),
+      attempts: z.int(),
+      acknowledgedAt: z.iso.datetime(),
+      externalId: z.string().optional(),
+    }),
+  ),
+  failures: z
+    .array(
+      z.object({
+        at: z.iso.datetime(),
+        stage: z.string(),
+        destination: z.string(),
+        error: z.string(),
+        status: z.int().optional(),
+      }),
+    )
+    .optional()
+    .describe('Failed attempts, oldest first.'),
+});
+export type RecordStatusAnswer = Readonly<z.output<typeof recordStatusSchema>>;

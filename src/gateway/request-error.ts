@@ -1,0 +1,49 @@
+import type { ValidationIssue } from '../pipeline/record.js';
+
+/** What can be wrong with a request itself: the last part of the problem's type, its status and title. */
+export const REQUEST_PROBLEMS = {
+  malformed: { status: 400, title: 'The request is malformed' },
+  'empty-batch': { status: 400, title: 'The batch has no records' },
+  'not-found': { status: 404, title: 'Not found' },
+  'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+  'not-acceptable': { status: 406, title: 'No representation fits the Accept header' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  'too-large': { status: 413, title: 'Too large' },
+  'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
+  invalid: { status: 422, title: 'The record is invalid' },
+  'unsafe-number': { status: 422, title: 'A number would lose digits' },
+  'headers-too-large': { status: 431, title: 'The header fields are too large' },
+  'after-refused': { status: 429, title: 'An earlier record of the same key was refused' },
+} as const;
+export type RequestProblem = keyof typeof REQUEST_PROBLEMS;
+
+/** Facts that a problem document carries beside its sentence. */
+export interface RequestProblemFacts {
+  readonly errors?: readonly ValidationIssue[];
+  readonly limitBytes?: number;
+  readonly limitRecords?: number;
+  /** Methods that the path has, for 405. */
+  readonly allow?: readonly string[];
+}
+
+/**
+ * The request can't be taken as it is. Nothing was accepted. Sending the same again ends the same way, but for
+ * `after-refused` (send it again with the record before it) and `request-timeout`.
+ */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly retryable: boolean;
+
+  constructor(
+    readonly code: RequestProblem,
+    detail: string,
+    readonly facts: RequestProblemFacts = {},
+  ) {
+    super(detail);
+    this.retryable = code === 'after-refused' || code === 'request-timeout';
+  }
+
+  get status(): number {
+    return REQUEST_PROBLEMS[this.code].status;
+  }
+}
