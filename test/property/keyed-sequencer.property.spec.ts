@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { KeyedSequencer } from '../../libs/flow-control/src/index.js';
+
+type Operation = { kind: 'offer' | 'done'; key: string | undefined } | { kind: 'drain' };
+
+const key = fc.constantFrom('a', 'b', 'c', '', undefined);
+const operations = fc.array(
+  fc.oneof<fc.WeightedArbitrary<Operation>[]>(
+    { weight: 8, arbitrary: fc.record({ kind: fc.constant('offer' as const), key }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('done' as const), key }) },
+    { weight: 1, arbitrary: fc.constant<Operation>({ kind: 'drain' }) },
+  ),
+  { maxLength: 100 },
+);
+
+/** A list of numbered items; the first of a key is its ready one. */
+class Model {
+  items: { readonly key: string; readonly item: number }[] = [];
+
+  constructor(private readonly capacity: number) {}
+
+  of(wanted: string): number[] {
+    return this.items.filter((entry) => entry.key === wanted).map((entry) => entry.item);
+  }
+
+  get activeKeys(): number {
+    return new Set(this.items.map((entry) => entry.key)).size;
+  }
+
+  offer(on: string | undefined, item: number): 'ready' | 'queued' | undefined {
+    if (on === undefined) return 'ready';
+    if (this.items.length >= this.capacity) return undefined;
+    this.items.push({ key: on, item });
+    return this.of(on).length === 1 ? 'ready' : 'queued';
+  }
+
+  done(on: string | undefined): number | undefined {
+    const first = this.items.findIndex((entry) => entry.key === on);
+    if (on === undefined || first < 0) return undefined;
+    this.items.splice(first, 1);
+    return this.of(on)[0];
+  }
+
+  drain(): Map<string, number[]> {
+    const queued = new Map<string, number[]>();
+    const ready = new Set<string>();
+    this.items = this.items.filter((entry) => {
+      if (!ready.has(entry.key)) return ready.add(entry.key);
+      queued.set(entry.key, [...(queued.get(entry.key) ?? []), entry.item]);
+      return false;
+    });
+    return queued;
+  }
+}
+
+function apply(
+  step: Operation,
+  model: Model,
+  sequencer: KeyedSequencer<number>,
+  keyOf: (string | undefined)[],
+): void {
+  if (step.kind === 'drain') {
+    const drained = sequencer.drain();
+    const expected = model.drain();
+    expect(drained).toHaveLength([...expected.values()].flat().length);
+    for (const [on, items] of expected) {
+      expect(drained.filter((item) => keyOf[item] === on)).toEqual(items);
+    }
+  } else if (step.kind === 'done') {
+    expect(sequencer.done(step.key)).toBe(model.done(step.key));
+  } else {
+    const item = keyOf.push(step.key) - 1;
+    expect(sequencer.offer(step.key, item)).toBe(model.offer(step.key, item));
+  }
+}
+
+describe('KeyedSequencer against a model', () => {
+  it('keeps one item of a key ready, the order of each key and its bound, whatever is offered, done and drained', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 12 }), operations, (capacity, steps) => {
+        const model = new Model(capacity);
+        const sequencer = new KeyedSequencer<number>({ capacity });
+        const keyOf: (string | undefined)[] = [];
+        for (const step of steps) {
+          apply(step, model, sequencer, keyOf);
+          expect(sequencer.size).toBe(model.items.length);
+          expect(sequencer.size).toBeLessThanOrEqual(capacity);
+          expect(sequencer.activeKeys).toBe(model.activeKeys);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('hands every item taken on exactly once, in the order of its key', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 60 }), (keys) => {
+        const sequencer = new KeyedSequencer<number>({ capacity: 100 });
+        const handedOn: number[] = [];
+        keys.forEach((on, item) => {
+          if (sequencer.offer(on, item) === 'ready') handedOn.push(item);
+        });
+        for (let turn = 0; turn < handedOn.length; turn += 1) {
+          const next = sequencer.done(keys[handedOn[turn] ?? 0]);
+          if (next !== undefined) handedOn.push(next);
+        }
+        for (const on of ['a', 'b', 'c']) {
+          const inOrder = [...keys.keys()].filter((item) => keys[item] === on);
+          expect(handedOn.filter((item) => keys[item] === on)).toEqual(inOrder);
+        }
+        expect(sequencer).toMatchObject({ size: 0, activeKeys: 0 });
+      }),
+    );
+  });
+});
