@@ -24,7 +24,7 @@ const operations = fc.array(
       }),
     },
     { weight: 8, arbitrary: fc.record({ kind: kind('release'), index: fc.nat(20) }) },
-    { weight: 2, arbitrary: fc.record({ kind: kind('abort'), index: fc.nat(20) }) },
+    { weight: 4, arbitrary: fc.record({ kind: kind('abort'), index: fc.nat(20) }) },
     { weight: 2, arbitrary: fc.record({ kind: kind('advance'), ms: fc.nat(60) }) },
     {
       weight: 2,
@@ -144,6 +144,11 @@ class Real {
   }
 }
 
+/** One of the last eight: the latest are the most likely to wait still. */
+function recent(back: number, all: readonly unknown[]): number {
+  return Math.max(0, all.length - 1 - (back % 8));
+}
+
 function apply(operation: Operation, model: Model, real: Real): void {
   switch (operation.kind) {
     case 'try':
@@ -159,10 +164,12 @@ function apply(operation: Operation, model: Model, real: Real): void {
       real.permits[permit]?.release();
       return;
     }
-    case 'abort':
-      model.giveUp(operation.index, 'FC_SEMAPHORE_WAIT_ABORTED');
-      real.controllers[operation.index]?.abort();
+    case 'abort': {
+      const waiter = recent(operation.index, real.controllers);
+      model.giveUp(waiter, 'FC_SEMAPHORE_WAIT_ABORTED');
+      real.controllers[waiter]?.abort();
       return;
+    }
     case 'advance':
       model.advance(operation.ms);
       real.clock.advance(operation.ms);

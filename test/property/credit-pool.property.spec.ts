@@ -58,7 +58,7 @@ const operations: fc.Arbitrary<Operation[]> = fc.array(
     { weight: 9, arbitrary: release as fc.Arbitrary<Operation> },
     { weight: 1, arbitrary: fc.record({ kind: kind('requestCount'), count }) },
     { weight: 1, arbitrary: fc.record({ kind: kind('replenish'), count }) },
-    { weight: 2, arbitrary: fc.record({ kind: kind('abort'), waiter: index }) },
+    { weight: 4, arbitrary: fc.record({ kind: kind('abort'), waiter: index }) },
     { weight: 2, arbitrary: advance },
     { weight: 3, arbitrary: resize as fc.Arbitrary<Operation> },
   ),
@@ -249,6 +249,11 @@ class Real {
   }
 }
 
+/** One of the last eight: the latest are the most likely to wait still. */
+function recent(back: number, all: readonly unknown[]): number {
+  return Math.max(0, all.length - 1 - (back % 8));
+}
+
 function apply(operation: Operation, model: Model, real: Real): void {
   switch (operation.kind) {
     case 'request': {
@@ -283,10 +288,12 @@ function apply(operation: Operation, model: Model, real: Real): void {
       model.replenish(operation.count);
       real.pool.replenish(operation.count);
       return;
-    case 'abort':
-      model.giveUp(operation.waiter, 'FC_CREDIT_WAIT_ABORTED');
-      real.controllers[operation.waiter]?.abort();
+    case 'abort': {
+      const waiter = recent(operation.waiter, real.controllers);
+      model.giveUp(waiter, 'FC_CREDIT_WAIT_ABORTED');
+      real.controllers[waiter]?.abort();
       return;
+    }
     case 'advance':
       model.advance(operation.ms);
       real.clock.advance(operation.ms);
