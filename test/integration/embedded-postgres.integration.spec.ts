@@ -1,0 +1,187 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Logger } from '@nestjs/common';
+import { Client } from 'pg';
+import { SystemClock } from '../../libs/flow-control/src/clock.js';
+import { Database } from '../../src/database/database.js';
+import { isPostmaster, processState } from '../../src/database/embedded/process-state.js';
+import { FolderInUseError } from '../../src/database/errors/folder-in-use.error.js';
+import { embeddedOptions } from '../support/embedded-options.js';
+import { until } from '../support/until.js';
+
+const SUPPORT = path.resolve(__dirname, '..', 'support');
+const OWNER_SCRIPT = path.join(SUPPORT, 'database-owner.ts');
+
+interface Owner {
+  readonly process: ChildProcess;
+  readonly postmaster: number;
+  readonly error: string | undefined;
+}
+
+jest.setTimeout(60_000);
+Logger.overrideLogger(false);
+
+describe('the embedded database', () => {
+  let folder: string;
+  const opened: Database[] = [];
+  const owners: ChildProcess[] = [];
+
+  const start = async (): Promise<Database> => {
+    const database = await Database.start({
+      options: embeddedOptions(folder),
+      clock: new SystemClock(),
+    });
+    opened.push(database);
+    return database;
+  };
+
+  /** Starts the database in a process of its own, which a test may kill. */
+  const startOwner = async (): Promise<Owner> => {
+    const process_ = fork(path.join(SUPPORT, 'run-typescript.cjs'), [OWNER_SCRIPT, folder], {
+      execArgv: ['--conditions=source'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    owners.push(process_);
+    const [message] = (await once(process_, 'message')) as [{ pid?: number; error?: string }];
+    return { process: process_, postmaster: message.pid ?? 0, error: message.error };
+  };
+
+  const query = async <Row extends object>(database: Database, text: string): Promise<Row[]> => {
+    const client = new Client(database.clientConfig('test'));
+    await client.connect();
+    try {
+      return (await client.query<Row>(text)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+
+  const deadPid = async (): Promise<number> => {
+    const child = spawn(process.execPath, ['-e', '']);
+    await once(child, 'exit');
+    return child.pid ?? 0;
+  };
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'penstock-embedded-'));
+    // Under root PostgreSQL runs as another user, who has to get in.
+    chmodSync(folder, 0o755);
+  });
+
+  afterEach(async () => {
+    for (const owner of owners.splice(0)) {
+      if (owner.exitCode !== null || owner.signalCode !== null) continue;
+      owner.kill('SIGTERM');
+      await once(owner, 'exit');
+    }
+    for (const database of opened.splice(0)) await database.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('is made at the first start, ready with its schema, behind a password and a private folder', async () => {
+    const database = await start();
+    expect(database.state).toBe('ready');
+    expect(database.embedded).toBe(true);
+    expect(await query(database, 'SELECT * FROM journal')).toEqual([]);
+    expect(readdirSync(folder).toSorted()).toEqual(['postgres', 'postgres.log']);
+    expect(statSync(path.join(folder, 'postgres')).mode & 0o777).toBe(0o700);
+    const url = new URL(String(database.clientConfig('test').connectionString));
+    await expect(
+      new Client({
+        host: url.hostname,
+        port: Number(url.port),
+        user: 'app',
+        database: 'postgres',
+        password: 'wrong',
+      }).connect(),
+    ).rejects.toMatchObject({ code: '28P01' });
+  });
+
+  it('ends with the service and comes back with what it held', async () => {
+    const first = await start();
+    const postmaster = first.embeddedPid ?? 0;
+    await query(first, `INSERT INTO setting VALUES ('a', '1', NULL, 'test')`);
+    await first.close();
+    expect(processState(postmaster)).toBe('gone');
+    expect(existsSync(path.join(folder, 'postgres', 'postmaster.pid'))).toBe(false);
+    const second = await start();
+    expect(await query(second, 'SELECT name FROM setting')).toEqual([{ name: 'a' }]);
+  });
+
+  it('outlives a killed service, and the next start takes it over as it is', async () => {
+    const { process: owner, postmaster } = await startOwner();
+    owner.kill('SIGKILL');
+    await once(owner, 'exit');
+    expect(isPostmaster(postmaster, path.join(folder, 'postgres'))).toBe(true);
+    const heir = await start();
+    expect(heir.embeddedPid).toBe(postmaster);
+    expect(heir.state).toBe('ready');
+    await heir.close();
+    // A container's first process may leave it a zombie.
+    expect(isPostmaster(postmaster, path.join(folder, 'postgres'))).toBe(false);
+  });
+
+  it('refuses a second start and names the owner, who goes on undisturbed', async () => {
+    const { process: owner, postmaster } = await startOwner();
+    const second = start();
+    await expect(second).rejects.toBeInstanceOf(FolderInUseError);
+    await expect(second).rejects.toThrow(`in use by process ${owner.pid}`);
+    expect(isPostmaster(postmaster, path.join(folder, 'postgres'))).toBe(true);
+  });
+
+  it('lets one of two first starts win; the other one names it', async () => {
+    const both = await Promise.all([startOwner(), startOwner()]);
+    const [winner, ...others] = both.filter(({ error }) => error === undefined);
+    expect(others).toEqual([]);
+    const loser = both.find(({ error }) => error !== undefined);
+    expect(loser?.error).toContain(`in use by process ${winner?.process.pid}`);
+    expect(readdirSync(folder).toSorted()).toEqual(['postgres', 'postgres.log']);
+  });
+
+  it('starts over a pid file whose process is dead', async () => {
+    await (await start()).close();
+    const pidFile = path.join(folder, 'postgres', 'postmaster.pid');
+    writeFileSync(
+      pidFile,
+      `${await deadPid()}\n${folder}/postgres\n0\n5432\n\n127.0.0.1\n\nready\n`,
+    );
+    expect((await start()).state).toBe('ready');
+  });
+
+  it('starts over a pid file whose number belongs to another program by now', async () => {
+    await (await start()).close();
+    const pidFile = path.join(folder, 'postgres', 'postmaster.pid');
+    writeFileSync(pidFile, `${process.pid}\n${folder}/postgres\n0\n5432\n\n127.0.0.1\n\nready\n`);
+    expect((await start()).state).toBe('ready');
+  });
+
+  it('is started again after a crash, at the same address, and still ours', async () => {
+    const database = await start();
+    const crashed = database.embeddedPid ?? 0;
+    const { connectionString } = database.clientConfig('test');
+    process.kill(crashed, 'SIGKILL');
+    await until(() => database.state === 'away', { what: 'the loss' });
+    await until(() => database.state === 'ready', { what: 'the return', deadlineMs: 30_000 });
+    expect(database.embeddedPid).not.toBe(crashed);
+    expect(database.clientConfig('test').connectionString).toBe(connectionString);
+    expect(await query(database, 'SELECT * FROM journal')).toEqual([]);
+    await expect(start()).rejects.toThrow(`in use by process ${process.pid}`);
+  });
+
+  it('shows the end of the log when PostgreSQL can not start', async () => {
+    await (await start()).close();
+    writeFileSync(path.join(folder, 'postgres', 'postgresql.conf'), 'no_such_setting = 1\n');
+    await expect(start()).rejects.toThrow('no_such_setting');
+  });
+});
