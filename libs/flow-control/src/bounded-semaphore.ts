@@ -82,9 +82,11 @@ export class BoundedSemaphore {
     return this.waiters.size;
   }
 
-  /** Never waits: `undefined` when all permits are taken or others wait. */
+  /** Never waits: `undefined` when all permits are taken, which they are as long as anybody waits. */
   tryAcquire(): Permit | undefined {
-    return this.waiters.size > 0 ? undefined : this.grant();
+    if (this.state === 'closed' || this.held >= this.permits) return undefined;
+    this.held += 1;
+    return new SemaphorePermit(this.onRelease);
   }
 
   /**
@@ -132,12 +134,6 @@ export class BoundedSemaphore {
     return { name, capacity, inUse, queued, queueCapacity, rejected, doubleReleases };
   }
 
-  private grant(): Permit | undefined {
-    if (this.state === 'closed' || this.held >= this.permits) return undefined;
-    this.held += 1;
-    return new SemaphorePermit(this.onRelease);
-  }
-
   private takeBack(isFirst: boolean): void {
     if (!isFirst) {
       this.doubleReleases += 1;
@@ -149,7 +145,7 @@ export class BoundedSemaphore {
 
   private wake(): void {
     while (this.waiters.size > 0) {
-      const permit = this.grant();
+      const permit = this.tryAcquire();
       if (permit === undefined) return;
       this.waiters.grantHead(permit);
     }
