@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { DatabaseHealthIndicator } from './database.health.js';
+import { HealthController } from './health.controller.js';
+import { HealthIndicators } from './health.indicators.js';
+import { SustainedPressure } from './sustained-pressure.js';
+
+@Module({
+  // A probe asks every few seconds: what fails is answered, not logged each time.
+  imports: [TerminusModule.forRoot({ logger: false })],
+  controllers: [HealthController],
+  providers: [HealthIndicators, DatabaseHealthIndicator, SustainedPressure],
+})
+export class HealthModule {}

@@ -1,0 +1,142 @@
+import type { BackPressureController } from '#libs/back-pressure';
+import type { ServiceOptions } from '../config/service.options.js';
+import { FakeClock } from '../../test/support/fake-clock.js';
+import { InFlight } from './in-flight.js';
+import { Intake } from './intake.js';
+import { PipelineLifecycle } from './pipeline.lifecycle.js';
+import { StageRuntime } from './stage-runtime.js';
+import { type Stage, STAGE_IDS, type StageId } from './stage.js';
+
+interface SetUp {
+  readonly options?: Partial<ServiceOptions>;
+  /** Replaces verbs of a stage. */
+  readonly stages?: Partial<Record<StageId, Partial<Stage>>>;
+}
+
+function setUp({ options = {}, stages: replaced = {} }: SetUp = {}) {
+  const calls: string[] = [];
+  const note = (text: string): void => void calls.push(text);
+  const stages = STAGE_IDS.map((id): Stage => ({
+    id,
+    connect: (next) => note(`connect ${id} ${next.id}`),
+    take: () => undefined,
+    start: () => note(`start ${id}`),
+    drain: () => note(`drain ${id}`),
+    stop: () => note(`stop ${id}`),
+    ...replaced[id],
+  }));
+  const clock = new FakeClock();
+  const intake = new Intake();
+  const controller = {
+    start: () => note('start controller'),
+    stop: () => note('stop controller'),
+  } as unknown as BackPressureController;
+  const lifecycle = new PipelineLifecycle(
+    stages,
+    new StageRuntime(controller, clock, () => 0.5),
+    intake,
+    new InFlight(),
+    { shutdownTimeoutMs: 25_000, shutdownAnnounceMs: 0, ...options } as ServiceOptions,
+  );
+  return { calls, clock, intake, lifecycle };
+}
+
+describe('PipelineLifecycle', () => {
+  it('connects the stages, starts them sink first, then opens intake (L1)', async () => {
+    const { calls, intake, lifecycle } = setUp();
+    expect(intake.closed?.reason).toBe('starting');
+    lifecycle.onApplicationBootstrap();
+    await lifecycle.whenStarted();
+    expect(calls).toEqual([
+      'start controller',
+      'connect Gateway KeyGen',
+      'connect KeyGen IngressProcessing',
+      'connect IngressProcessing AsyncEgress',
+      'connect AsyncEgress FinalSink',
+      'start FinalSink',
+      'start AsyncEgress',
+      'start IngressProcessing',
+      'start KeyGen',
+      'start Gateway',
+    ]);
+    expect(intake.closed).toBeUndefined();
+    expect(lifecycle.state).toBe('running');
+  });
+
+  it('does not wait for a slow stage, and is not open before it is there (L3)', async () => {
+    let isThere = (): void => undefined;
+    const start = () => new Promise<void>((resolve) => (isThere = resolve));
+    const { intake, lifecycle } = setUp({ stages: { FinalSink: { start } } });
+    lifecycle.onApplicationBootstrap();
+    expect(lifecycle.state).toBe('starting');
+    expect(intake.closed?.reason).toBe('starting');
+    isThere();
+    await lifecycle.whenStarted();
+    expect(lifecycle.state).toBe('running');
+  });
+
+  it('tells who waits for the start that a stage can not start', async () => {
+    const start = () => Promise.reject(new Error('no such table'));
+    const { lifecycle, intake } = setUp({ stages: { FinalSink: { start } } });
+    lifecycle.onApplicationBootstrap();
+    await expect(lifecycle.whenStarted()).rejects.toThrow('no such table');
+    expect(intake.closed?.reason).toBe('starting');
+  });
+
+  it('closes intake, drains Gateway first, then stops Gateway first (L2)', async () => {
+    const { calls, intake, lifecycle } = setUp();
+    await lifecycle.beforeApplicationShutdown();
+    expect(calls).toEqual([
+      ...STAGE_IDS.map((id) => `drain ${id}`),
+      ...STAGE_IDS.map((id) => `stop ${id}`),
+      'stop controller',
+    ]);
+    expect(intake.closed?.reason).toBe('stopping');
+    expect(lifecycle.state).toBe('stopped');
+  });
+
+  it('stops once, however often it is asked', async () => {
+    const { calls, lifecycle } = setUp();
+    await Promise.all([
+      lifecycle.beforeApplicationShutdown(),
+      lifecycle.beforeApplicationShutdown(),
+    ]);
+    expect(calls.filter((call) => call === 'drain Gateway')).toHaveLength(1);
+  });
+
+  it('goes on accepting while it announces the stop (L2)', async () => {
+    const { calls, clock, intake, lifecycle } = setUp({ options: { shutdownAnnounceMs: 5000 } });
+    lifecycle.onApplicationBootstrap();
+    await lifecycle.whenStarted();
+    const stopped = lifecycle.beforeApplicationShutdown();
+    await clock.advanceAsync(4999);
+    expect(lifecycle.state).toBe('announcing');
+    expect(intake.closed).toBeUndefined();
+    await clock.advanceAsync(1);
+    await stopped;
+    expect(calls).toContain('drain FinalSink');
+  });
+
+  it('waits for no stage longer than SHUTDOWN_TIMEOUT_MS (L2)', async () => {
+    const drain = () => new Promise<void>(() => undefined);
+    const { clock, lifecycle, calls } = setUp({ stages: { AsyncEgress: { drain } } });
+    const stopped = lifecycle.beforeApplicationShutdown();
+    await clock.advanceAsync(25_000);
+    await stopped;
+    expect(calls).toContain('stop FinalSink');
+  });
+
+  it('does not open intake when the stop comes before the end of the start', async () => {
+    let isThere = (): void => undefined;
+    const start = () => new Promise<void>((resolve) => (isThere = resolve));
+    const { intake, lifecycle } = setUp({ stages: { Gateway: { start } } });
+    lifecycle.onApplicationBootstrap();
+    // The stages behind the Gateway start in microtasks of their own.
+    for (let i = 0; i < 10; i += 1) await Promise.resolve();
+    await lifecycle.beforeApplicationShutdown();
+    isThere();
+    await lifecycle.whenStarted();
+    expect(intake.closed?.reason).toBe('stopping');
+    expect(lifecycle.state).toBe('stopped');
+  });
+});

@@ -1,0 +1,109 @@
+/**
+ * The life of the pipeline as a whole.
+ *
+ * starting → running → announcing → draining → stopped
+ *
+ * L1  Start: sink first, Gateway last, then intake opens; what an earlier run left is in line by then.
+ * L2  Stop: announced (not ready, still accepting), then intake closes, then the stages drain Gateway first, then stop.
+ *     All of it ends by SHUTDOWN_TIMEOUT_MS; what could not move is in the journal.
+ * L3  The start runs in the background: a database that is away delays it and does not end it.
+ */
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { sleep } from '#libs/flow-control';
+import { SERVICE_OPTIONS, type ServiceOptions } from '../config/service.options.js';
+import { InFlight } from './in-flight.js';
+import { Intake } from './intake.js';
+import { StageRuntime } from './stage-runtime.js';
+import type { Stage } from './stage.js';
+
+/** The stages, upstream to downstream. */
+export const PIPELINE_STAGES = Symbol('PIPELINE_STAGES');
+
+export type PipelineState = 'starting' | 'running' | 'announcing' | 'draining' | 'stopped';
+
+@Injectable()
+export class PipelineLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private current: PipelineState = 'starting';
+  private starting: Promise<void> | undefined;
+  private stopping: Promise<void> | undefined;
+  private readonly log = new Logger('Pipeline');
+
+  constructor(
+    @Inject(PIPELINE_STAGES) private readonly stages: readonly Stage[],
+    private readonly runtime: StageRuntime,
+    private readonly intake: Intake,
+    private readonly inFlight: InFlight,
+    @Inject(SERVICE_OPTIONS) private readonly options: ServiceOptions,
+  ) {}
+
+  get state(): PipelineState {
+    return this.current;
+  }
+
+  /** Resolves when intake is open, or the stop came first. Rejects when a stage can't start at all. */
+  whenStarted(): Promise<void> {
+    return this.starting ?? Promise.resolve();
+  }
+
+  onApplicationBootstrap(): void {
+    this.starting = this.start();
+    // Whoever asks by `whenStarted` gets the rejection; nobody asking must not end the process on its own.
+    this.starting.catch(() => undefined);
+  }
+
+  /** Idempotent. */
+  beforeApplicationShutdown(): Promise<void> {
+    this.stopping ??= this.stop();
+    return this.stopping;
+  }
+
+  private async start(): Promise<void> {
+    const { stages } = this;
+    this.runtime.controller.start();
+    stages.forEach((stage, i) => {
+      const next = stages[i + 1];
+      if (next !== undefined) stage.connect(next);
+    });
+    for (const stage of stages.toReversed()) await stage.start();
+    if (this.current !== 'starting') return;
+    this.current = 'running';
+    this.intake.open('starting');
+  }
+
+  private async stop(): Promise<void> {
+    const { clock } = this.runtime;
+    const { shutdownAnnounceMs, shutdownTimeoutMs } = this.options;
+    const deadlineMs = clock.now() + shutdownTimeoutMs;
+    if (shutdownAnnounceMs > 0) {
+      this.current = 'announcing';
+      this.log.log(`Stopping in ${shutdownAnnounceMs} ms; not ready from now on.`);
+      await sleep(clock, shutdownAnnounceMs);
+    }
+    this.current = 'draining';
+    this.intake.close(
+      'draining',
+      'The service is stopping; another replica may accept the record.',
+    );
+    this.log.log(`Draining ${this.inFlight.size} records.`);
+    for (const stage of this.stages) await this.drain(stage, deadlineMs);
+    for (const stage of this.stages) await stage.stop();
+    this.runtime.controller.stop();
+    this.intake.close('stopping', 'The service has stopped.');
+    this.current = 'stopped';
+    const left = this.inFlight.size;
+    this.log.log(left === 0 ? 'Drained.' : `${left} records are left to the journal.`);
+  }
+
+  /** The stage keeps the deadline itself; one that does not must not hold the others. */
+  private async drain(stage: Stage, deadlineMs: number): Promise<void> {
+    const { clock } = this.runtime;
+    const late = sleep(clock, Math.max(0, deadlineMs - clock.now()));
+    await Promise.race([stage.drain(deadlineMs), late]);
+  }
+}
