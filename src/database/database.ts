@@ -101,6 +101,11 @@ export class Database extends EventEmitter<Events> {
       databaseUrl === undefined ? await EmbeddedPostgres.start(dataDir, settings.clock) : undefined;
     const database = new Database(settings, databaseUrl ?? embedded?.url ?? '', embedded);
     await database.begin();
+    if (embedded !== undefined) {
+      database.log.log(
+        `The embedded PostgreSQL (${embedded.startKind} start, process ${embedded.pid}) serves ${embedded.folder}.`,
+      );
+    }
     return database;
   }
 

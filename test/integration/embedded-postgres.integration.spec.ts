@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   statSync,
@@ -13,11 +15,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Logger } from '@nestjs/common';
 import { Client } from 'pg';
-import { SystemClock } from '../../libs/flow-control/src/clock.js';
+import { type Clock, SystemClock } from '../../libs/flow-control/src/clock.js';
 import { Database } from '../../src/database/database.js';
-import { isPostmaster, processState } from '../../src/database/embedded/process-state.js';
+import { isPostmaster } from '../../src/database/embedded/process-state.js';
+import { assertReachable } from '../../src/database/embedded/run-as-user.js';
 import { FolderInUseError } from '../../src/database/errors/folder-in-use.error.js';
 import { embeddedOptions } from '../support/embedded-options.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { until } from '../support/until.js';
 
 const SUPPORT = path.resolve(__dirname, '..', 'support');
@@ -37,11 +41,8 @@ describe('the embedded database', () => {
   const opened: Database[] = [];
   const owners: ChildProcess[] = [];
 
-  const start = async (): Promise<Database> => {
-    const database = await Database.start({
-      options: embeddedOptions(folder),
-      clock: new SystemClock(),
-    });
+  const start = async (clock: Clock = new SystemClock()): Promise<Database> => {
+    const database = await Database.start({ options: embeddedOptions(folder), clock });
     opened.push(database);
     return database;
   };
@@ -113,7 +114,7 @@ describe('the embedded database', () => {
     const postmaster = first.embeddedPid ?? 0;
     await query(first, `INSERT INTO setting VALUES ('a', '1', NULL, 'test')`);
     await first.close();
-    expect(processState(postmaster)).toBe('gone');
+    expect(isPostmaster(postmaster, path.join(folder, 'postgres'))).toBe(false);
     expect(existsSync(path.join(folder, 'postgres', 'postmaster.pid'))).toBe(false);
     const second = await start();
     expect(await query(second, 'SELECT name FROM setting')).toEqual([{ name: 'a' }]);
@@ -177,6 +178,94 @@ describe('the embedded database', () => {
     expect(database.clientConfig('test').connectionString).toBe(connectionString);
     expect(await query(database, 'SELECT * FROM journal')).toEqual([]);
     await expect(start()).rejects.toThrow(`in use by process ${process.pid}`);
+  });
+
+  it('fails, and leaves the folder alone, when another service took it over after a crash (E3, D3)', async () => {
+    const clock = new FakeClock();
+    const database = await start(clock);
+    const fatal = once(database, 'fatal');
+    process.kill(database.embeddedPid ?? 0, 'SIGKILL');
+    await until(() => database.state === 'away', { what: 'the loss' });
+    const { postmaster, error } = await startOwner();
+    expect(error).toBeUndefined();
+    await clock.advanceAsync(2_000);
+    const [reason] = (await fatal) as [Error];
+    expect(reason).toBeInstanceOf(FolderInUseError);
+    expect(database.state).toBe('failed');
+    await expect(database.whenReady()).rejects.toBe(reason);
+    await database.close();
+    expect(isPostmaster(postmaster, path.join(folder, 'postgres'))).toBe(true);
+  });
+
+  it('waits twice as long after each failed restart, and comes back when the cause is gone', async () => {
+    const clock = new FakeClock();
+    const database = await start(clock);
+    const log = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+    const waits = (): string[] =>
+      log.mock.calls.flatMap(([text]) => /starting it in (\d+) ms/.exec(String(text))?.[1] ?? []);
+    const settings = path.join(folder, 'postgres', 'postgresql.conf');
+    const working = readFileSync(settings, 'utf8');
+    writeFileSync(settings, 'no_such_setting = 1\n');
+    process.kill(database.embeddedPid ?? 0, 'SIGKILL');
+    const pastAttempt = async (count: number, waitMs: number): Promise<void> => {
+      await until(() => waits().length === count, { what: `crash ${count}` });
+      await clock.advanceAsync(waitMs);
+    };
+    await until(() => database.state === 'away', { what: 'the loss' });
+    await clock.advanceAsync(500);
+    await pastAttempt(1, 1_000);
+    await pastAttempt(2, 2_000);
+    await pastAttempt(3, 0);
+    writeFileSync(settings, working);
+    await clock.advanceAsync(4_000);
+    await until(
+      async () => {
+        await clock.advanceAsync(100);
+        return database.state === 'ready';
+      },
+      { what: 'the return' },
+    );
+    expect(waits()).toEqual(['1000', '2000', '4000']);
+    log.mockRestore();
+  });
+
+  it('starts over a service and a PostgreSQL that were both killed, with what it held', async () => {
+    const { process: owner, postmaster } = await startOwner();
+    owner.kill('SIGKILL');
+    process.kill(postmaster, 'SIGKILL');
+    await once(owner, 'exit');
+    const heir = await start();
+    expect(heir.embeddedPid).not.toBe(postmaster);
+    expect(await query(heir, 'SELECT count(*)::int AS n FROM migration')).toEqual([{ n: 5 }]);
+  });
+
+  it('removes what a killed first start left', async () => {
+    const leftover = path.join(folder, `initdb-${await deadPid()}`);
+    mkdirSync(leftover);
+    writeFileSync(`${leftover}.password`, 'secret');
+    await start();
+    expect(readdirSync(folder).toSorted()).toEqual(['postgres', 'postgres.log']);
+  });
+
+  it('says what to do when its password is lost, and starts nothing', async () => {
+    await (await start()).close();
+    rmSync(path.join(folder, 'postgres', 'penstock.password'));
+    await expect(start()).rejects.toThrow('or set another DATA_DIR');
+    expect(existsSync(path.join(folder, 'postgres', 'postmaster.pid'))).toBe(false);
+  });
+
+  it('names the folder that its user can not enter', async () => {
+    const privateFolder = mkdtempSync(path.join(tmpdir(), 'penstock-private-'));
+    chmodSync(privateFolder, 0o700);
+    try {
+      const folderInside = path.join(privateFolder, 'inside');
+      const asNobody = { name: 'nobody', uid: 65_534, gid: 65_534 };
+      expect(() => assertReachable(folderInside, asNobody)).toThrow(
+        `Run "chmod o+x ${privateFolder}"`,
+      );
+    } finally {
+      rmSync(privateFolder, { recursive: true });
+    }
   });
 
   it('shows the end of the log when PostgreSQL can not start', async () => {

@@ -12,6 +12,7 @@
  */
 import { EventEmitter } from 'node:events';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock, Timer } from '#libs/flow-control';
 import { EmbeddedDatabaseError } from '../errors/embedded-database.error.js';
 import { FolderInUseError } from '../errors/folder-in-use.error.js';
@@ -28,8 +29,12 @@ import {
 import { isPostmaster, processState } from './process-state.js';
 import { runAsUser } from './run-as-user.js';
 
-/** Another process may take the free port, or start a postmaster here, between our look and our start. */
-const START_ATTEMPTS = 3;
+/**
+ * Between our look and our start another process may take the free port, or start a postmaster here; and back ends of a
+ * killed postmaster, whose memory keeps a new one out, need a moment to end.
+ */
+const START_ATTEMPTS = 5;
+const FIRST_ATTEMPT_PAUSE_MS = 100;
 
 const WATCH_INTERVAL_MS = 500;
 const FIRST_RESTART_MS = 1_000;
@@ -79,9 +84,10 @@ export class EmbeddedPostgres extends EventEmitter<Events> {
     const isFirst = await ensureDataFolder(dataDir, binaries, user);
     const logFile = path.join(path.dirname(folder), 'postgres.log');
     const settings = { folder, logFile, binaries, user };
+    const password = readPassword(dataDir);
     const { running, isReused } = await launchOrFind(settings);
     const kind = isFirst ? 'first' : isReused ? 'reused' : 'started';
-    return new EmbeddedPostgres(settings, running, readPassword(dataDir), kind, clock);
+    return new EmbeddedPostgres(settings, running, password, kind, clock);
   }
 
   get folder(): string {
@@ -175,6 +181,7 @@ async function launchOrFind(
       return { running: await untilReady(settings, found.pid, hasEnded), isReused: true };
     } catch (error) {
       if (!(error instanceof EmbeddedDatabaseError) || attempt === START_ATTEMPTS) throw error;
+      await pause(FIRST_ATTEMPT_PAUSE_MS * 2 ** (attempt - 1));
     }
   }
 }
