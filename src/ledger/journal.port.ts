@@ -46,10 +46,10 @@ export abstract class Journal {
   abstract backlog(): readonly BacklogEntry[];
 
   /**
-   * Calls `listener` each time entries have joined the backlog after the start. Intake is closed at that moment, so
+   * Tells `listener` of the entries that have joined the backlog after the start. Intake is closed at that moment, so
    * whoever queues them at once has them before every newer record.
    */
-  abstract onBacklog(listener: () => void): void;
+  abstract onBacklog(listener: (added: readonly BacklogEntry[]) => void): void;
 
   /**
    * Reads records of the backlog, in the order of `ids`; those that have ended are left out. `credit` holds one

@@ -1,0 +1,30 @@
+import type { Ending } from './acknowledgments.port.js';
+import type { Statement } from './ledger-session.js';
+
+/** A dead record as it was accepted. */
+export interface DeadLetter {
+  readonly ending: Ending;
+  readonly acceptedAt: Date;
+  /** The accepted bytes, before egress. */
+  readonly body: Buffer;
+  readonly headers: Buffer | null;
+}
+
+/** Runs statements of a transaction that somebody else begins and commits. */
+export interface TransactionSession {
+  query<Row extends unknown[]>(
+    statement: Statement,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: Row[] }>;
+}
+
+/** Writes dead letters inside the transaction that takes their records out of the journal. */
+export abstract class DeadLetterWriter {
+  abstract insert(session: TransactionSession, letters: readonly DeadLetter[]): Promise<void>;
+
+  /** That transaction has been committed, with so many letters. */
+  abstract committed(letters: number): void;
+
+  /** A transaction's outcome is unknown: the number of letters must be read again. */
+  abstract recount(session: TransactionSession): Promise<void>;
+}

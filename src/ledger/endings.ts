@@ -1,0 +1,35 @@
+import type { Ending } from './acknowledgments.port.js';
+
+/** Endings of one batch, by the statement that enters them. */
+export interface EndingGroups {
+  readonly plain: readonly Ending[];
+  /** By the table of their output rows. */
+  readonly outputs: ReadonlyMap<string, readonly Ending[]>;
+  readonly dead: readonly Ending[];
+}
+
+export function groupEndings(endings: readonly Ending[]): EndingGroups {
+  const plain: Ending[] = [];
+  const dead: Ending[] = [];
+  const outputs = new Map<string, Ending[]>();
+  for (const ending of endings) {
+    if (ending.terminal.status === 'dead-lettered') {
+      dead.push(ending);
+    } else if (ending.output === undefined) {
+      plain.push(ending);
+    } else {
+      const rows = outputs.get(ending.output.table) ?? [];
+      outputs.set(ending.output.table, rows);
+      rows.push(ending);
+    }
+  }
+  return { plain, outputs, dead };
+}
+
+/** A record has one end: the first of the batch counts. */
+export function withoutRepeated(endings: readonly Ending[]): readonly Ending[] {
+  const seen = new Set<string>();
+  for (const { record } of endings) seen.add(record.id);
+  if (seen.size === endings.length) return endings;
+  return endings.filter(({ record }) => seen.delete(record.id));
+}

@@ -1,0 +1,309 @@
+import { Logger } from '@nestjs/common';
+import type { ClientConfig } from 'pg';
+import { type Backoff, type Clock, fullJitterBackoff, sleep } from '#libs/flow-control';
+import type { Intake } from '../pipeline/intake.js';
+import { Backlog } from './backlog.js';
+import { int2Array } from './binary-array.js';
+import { LedgerStoppedError } from './errors/ledger-stopped.error.js';
+import { PartitionCountError } from './errors/partition-count.error.js';
+import type { UnavailableReason } from './errors/ledger-unavailable.error.js';
+import { JournalLevel } from './journal-level.js';
+import { LedgerSessions } from './ledger-sessions.js';
+import { Leases, type LeaseSettings, type LeaseTokens } from './leases.js';
+import { asError, failureOf } from './sql-state.js';
+import { LOAD_IDS } from './statements/lease.statements.js';
+import { Watchdog } from './watchdog.js';
+
+/** The part of Database that the ledger uses. */
+export interface LedgerDatabase {
+  clientConfig(applicationName: string): ClientConfig;
+  /** Resolves when the schema is there. */
+  whenReady(signal?: AbortSignal): Promise<void>;
+}
+
+export interface LedgerSettings extends LeaseSettings {
+  readonly database: LedgerDatabase;
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+}
+
+/** The part of Intake that the ledger closes and opens. */
+type IntakeGate = Pick<Intake, 'close' | 'open'>;
+
+export interface LedgerClosed {
+  readonly reason: UnavailableReason;
+  readonly detail: string;
+}
+
+export interface LedgerListener {
+  /** Ours are the partitions; what must be known before the books open is read now. Rejects: tried again. */
+  opening?(): Promise<void>;
+  /** The books can be written. Called before Intake opens. */
+  opened(): void;
+  /** They can't: what waits unsent is to be refused, or to be kept waiting. */
+  closed(closed: LedgerClosed): void;
+  /** The leases were renewed: a good time to look for what was handed over. */
+  renewed?(): void;
+}
+
+const RECONNECT_BASE_MS = 100;
+const RECONNECT_MAX_MS = 2_000;
+/** Waiting for another replica's leases: looked at this often, so that a graceful stop there is noticed at once. */
+const ELSEWHERE_POLL_MS = 1_000;
+
+/**
+ * Whether the books can be written, and by whom: connections, leases, and what was in doubt.
+ *
+ * States: closed → (connect → take all partitions → load what nobody here knows) → open → closed …
+ *
+ * G1 open means: connected, all partitions ours, every journal row of theirs known here (L2).
+ * G2 whatever casts doubt on that (a lost connection, silence, a lease, an unknown flush) closes at once, and the way back
+ *    is always the same: take the partitions, from ourselves if need be (O6), and load.
+ * G3 closing refuses intake before anything else can be accepted; opening lets the backlog line up first.
+ */
+export class Ledger {
+  readonly level: JournalLevel;
+  readonly backlog: Backlog;
+  readonly sessions: LedgerSessions;
+  readonly watchdog: Watchdog;
+  readonly instanceId: string;
+  private readonly leases: Leases;
+  private readonly logger = new Logger('Ledger');
+  private readonly listeners: LedgerListener[] = [];
+  private readonly stopping = new AbortController();
+  private readonly backoff: Backoff;
+  private state: 'new' | 'closed' | 'open' | 'stopped' = 'new';
+  private closedBy: LedgerClosed = {
+    reason: 'database-away',
+    detail: 'The database is not connected yet.',
+  };
+  private generations = 0;
+  private hasPartitions = false;
+  private waiters: { resolve(): void; reject(error: Error): void }[] = [];
+  private wake: () => void = () => undefined;
+
+  constructor(
+    private readonly settings: LedgerSettings,
+    private readonly intake: IntakeGate,
+    private readonly clock: Clock,
+    random: () => number,
+  ) {
+    this.instanceId = settings.instanceId;
+    this.level = new JournalLevel(settings.maxRecords, settings.maxBytes);
+    this.backlog = new Backlog(this.level);
+    this.sessions = new LedgerSessions(
+      (name) => settings.database.clientConfig(name),
+      (name, error) => this.away(`The ${name} connection was lost: ${error.message}`),
+    );
+    this.watchdog = new Watchdog({
+      clock,
+      probe: () => this.sessions.probe.query({ text: 'SELECT 1' }),
+      onAway: (error) => this.away(error.message),
+    });
+    this.leases = new Leases(this.sessions, settings, clock, {
+      lost: (detail) => this.doubt({ reason: 'partitions-elsewhere', detail }),
+      renewed: () => this.renewed(),
+    });
+    const retry = { baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS, random };
+    this.backoff = fullJitterBackoff(retry);
+  }
+
+  get isOpen(): boolean {
+    return this.ownTokens() !== undefined;
+  }
+
+  /** Why it is closed; meaningful while it is. */
+  get closed(): LedgerClosed {
+    return this.closedBy;
+  }
+
+  /** The tokens of all partitions while open. A lease that ran out unnoticed (a frozen process) closes here. */
+  ownTokens(): LeaseTokens | undefined {
+    if (this.state !== 'open') return undefined;
+    const { tokens } = this.leases;
+    if (tokens === undefined) {
+      this.doubt({ reason: 'partitions-elsewhere', detail: 'The leases ran out.' });
+    }
+    return tokens;
+  }
+
+  /** Changes whenever tokens become invalid: an answer to older tokens says nothing about newer ones. */
+  get generation(): number {
+    return this.generations;
+  }
+
+  /** Monotonic ms until which the partitions are ours without a renewal. */
+  get heldUntilMs(): number {
+    return this.leases.heldUntilMs;
+  }
+
+  /** Resolves at once while open, else when it opens; rejects with LedgerStoppedError. */
+  whenOpen(): Promise<void> {
+    if (this.isOpen) return Promise.resolve();
+    if (this.state === 'stopped') return Promise.reject(new LedgerStoppedError());
+    return new Promise((resolve, reject) => this.waiters.push({ resolve, reject }));
+  }
+
+  listen(listener: LedgerListener): void {
+    this.listeners.push(listener);
+  }
+
+  /**
+   * Connects and takes the partitions; resolves when the books are open for the first time, however long another replica
+   * keeps them. Rejects with PartitionCountError. `onSuperseded` is told when a newer process with the same INSTANCE_ID
+   * has taken over: this one must end.
+   */
+  async start(onSuperseded: (error: Error) => void): Promise<void> {
+    this.state = 'closed';
+    this.intake.close(this.closedBy.reason, this.closedBy.detail);
+    await this.open(onSuperseded);
+    void this.keepOpen(onSuperseded);
+  }
+
+  /** Gives the leases up and disconnects. Idempotent. */
+  async stop(detail = 'The service is stopping.'): Promise<void> {
+    if (this.state === 'stopped') return;
+    const wasOpen = this.state === 'open';
+    this.shut({ reason: 'stopping', detail });
+    this.state = 'stopped';
+    this.watchdog.stop();
+    this.stopping.abort();
+    this.wake();
+    for (const waiter of this.waiters.splice(0)) waiter.reject(new LedgerStoppedError());
+    try {
+      if (wasOpen) await this.leases.release();
+      await this.sessions.close();
+    } catch (error) {
+      // The database is away: the leases expire by themselves.
+      this.logger.warn(`Stopped without giving the leases up: ${String(error)}`);
+      this.sessions.destroy();
+    }
+  }
+
+  /** The outcome of a flush is unknown, or partitions are lost: closes, and settles what is in doubt. */
+  doubt(closed: LedgerClosed): void {
+    if (this.state !== 'open') return;
+    this.logger.warn(`Intake is closed: ${closed.detail}`);
+    this.shut(closed);
+    this.wake();
+  }
+
+  /** The flush under way is stuck in a server that lives. */
+  async tooSlow(): Promise<void> {
+    this.intake.close('too-slow', 'The database takes longer than 5 s to store records.');
+    try {
+      await this.sessions.endFlush();
+    } catch (error) {
+      this.away(asError(error).message);
+    }
+  }
+
+  private away(detail: string): void {
+    this.watchdog.stop();
+    // First the state, so that the lost connections that follow are no news.
+    this.doubt({ reason: 'database-away', detail });
+    this.sessions.destroy();
+  }
+
+  private shut(closed: LedgerClosed): void {
+    if (this.state === 'open') this.state = 'closed';
+    this.generations += 1;
+    this.closedBy = closed;
+    this.intake.close(closed.reason, closed.detail);
+    for (const listener of this.listeners) listener.closed(closed);
+  }
+
+  private async keepOpen(onSuperseded: (error: Error) => void): Promise<void> {
+    while (this.state !== 'stopped') {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+        if (this.state !== 'open') resolve();
+      });
+      await this.open(onSuperseded);
+    }
+  }
+
+  private async open(onSuperseded: (error: Error) => void): Promise<void> {
+    let failures = 0;
+    while (this.state === 'closed') {
+      try {
+        const waitMs = await this.tryOpen(onSuperseded);
+        failures = 0;
+        if (waitMs > 0) await this.pause(waitMs);
+      } catch (error) {
+        if (error instanceof PartitionCountError) {
+          await this.stop();
+          throw error;
+        }
+        failures += 1;
+        this.stayClosed(error);
+        await this.pause(this.backoff.delayMs(failures));
+      }
+    }
+  }
+
+  /** Returns 0 when open (or stopped), else how long to wait before the next try. */
+  private async tryOpen(onSuperseded: (error: Error) => void): Promise<number> {
+    if (!this.hasPartitions) await this.settings.database.whenReady(this.stopping.signal);
+    await this.sessions.open();
+    this.watchdog.start();
+    if (!this.hasPartitions) await this.leases.ensurePartitions();
+    this.hasPartitions = true;
+    const result = await this.leases.take();
+    if (result.kind === 'superseded') {
+      const message = `A newer process with INSTANCE_ID ${this.instanceId} has taken over; this one stops.`;
+      await this.stop(message);
+      onSuperseded(new Error(message));
+      return 0;
+    }
+    if (result.kind === 'elsewhere') {
+      const detail = `The partitions belong to ${result.owner} for ${result.expiresInMs} ms more.`;
+      this.closedBy = { reason: 'partitions-elsewhere', detail };
+      this.intake.close('partitions-elsewhere', detail);
+      this.intake.open('database-away');
+      return Math.min(ELSEWHERE_POLL_MS, result.expiresInMs + 1);
+    }
+    await this.load();
+    return 0;
+  }
+
+  private async load(): Promise<void> {
+    const partitions = Array.from({ length: this.settings.partitions }, (_, index) => index);
+    const { rows } = await this.sessions.flush.query<[string, number]>(LOAD_IDS, [
+      int2Array(partitions),
+    ]);
+    for (const listener of this.listeners) await listener.opening?.();
+    // A loss meanwhile has closed all connections.
+    if (this.state !== 'closed' || !this.sessions.probe.isOpen) return;
+    this.backlog.add(rows.map(([id, sizeBytes]) => ({ id, sizeBytes })));
+    this.leases.hold();
+    this.state = 'open';
+    for (const listener of this.listeners) listener.opened();
+    for (const waiter of this.waiters.splice(0)) waiter.resolve();
+    for (const reason of ['database-away', 'partitions-elsewhere', 'too-slow'] as const) {
+      this.intake.open(reason);
+    }
+  }
+
+  private stayClosed(error: unknown): void {
+    if (this.state !== 'closed') return;
+    const isAway = failureOf(error) === 'away';
+    const detail = isAway ? 'The database does not answer.' : asError(error).message;
+    this.logger.warn(`The books stay closed: ${asError(error).message}`);
+    this.closedBy = { reason: 'database-away', detail };
+    this.intake.close('database-away', detail);
+  }
+
+  private async pause(delayMs: number): Promise<void> {
+    try {
+      await sleep(this.clock, delayMs, this.stopping.signal);
+    } catch {
+      // Stopped: the loop around sees it.
+      return;
+    }
+  }
+
+  private renewed(): void {
+    for (const listener of this.listeners) listener.renewed?.();
+  }
+}

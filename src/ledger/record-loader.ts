@@ -1,0 +1,80 @@
+import type { Lot } from '#libs/flow-control';
+import { type Origin, PRIORITIES, type PipelineRecord } from '../pipeline/record.js';
+import { uuidArray } from './binary-array.js';
+import type { Ledger } from './ledger.js';
+import { asError, failureOf } from './sql-state.js';
+import { LOAD_RECORDS } from './statements/journal.statements.js';
+
+type LoadedRow = [
+  id: string,
+  acceptedAtMs: string,
+  partition: number,
+  priority: number,
+  tenant: string,
+  key: string | null,
+  headers: Buffer | null,
+  payload: Buffer,
+];
+
+/** Reads records of the backlog back into memory, when credits for them are there (O8). */
+export class RecordLoader {
+  constructor(private readonly ledger: Ledger) {}
+
+  /** In the order of `ids`; those that have ended are left out. Waits through an outage. */
+  async load(ids: readonly string[], credit: Lot, origin: Origin): Promise<PipelineRecord[]> {
+    const rows = new Map((await this.read(ids)).map((row) => [row[0], row]));
+    const records: PipelineRecord[] = [];
+    for (const id of ids) {
+      const row = rows.get(id);
+      if (row === undefined) this.ledger.level.remove(id);
+      else records.push(recordOf(row, credit, origin));
+    }
+    this.ledger.backlog.remove(ids);
+    return records;
+  }
+
+  private async read(ids: readonly string[]): Promise<LoadedRow[]> {
+    for (;;) {
+      await this.ledger.whenOpen();
+      const watch = this.ledger.watchdog.watch();
+      try {
+        const { rows } = await this.ledger.sessions.lease.query<LoadedRow>(LOAD_RECORDS, [
+          uuidArray(ids),
+        ]);
+        return rows;
+      } catch (error) {
+        if (failureOf(error) !== 'away') throw error;
+        // The loss closes the ledger; `whenOpen` waits for its return.
+        this.ledger.doubt({ reason: 'database-away', detail: asError(error).message });
+      } finally {
+        watch.done();
+      }
+    }
+  }
+}
+
+function recordOf(row: LoadedRow, credit: Lot, origin: Origin): PipelineRecord {
+  const [id, acceptedAt, partition, priority, tenant, key, headers, body] = row;
+  const acceptedAtMs = Number(acceptedAt);
+  return {
+    id,
+    source: 'rest',
+    tenant,
+    priority: PRIORITIES[priority] ?? 'normal',
+    headers: headers === null ? undefined : JSON.parse(headers.toString()),
+    receivedAtMs: acceptedAtMs,
+    sizeBytes: body.length + (headers?.length ?? 0),
+    origin,
+    credit,
+    key: key ?? undefined,
+    partition,
+    payload: JSON.parse(body.toString()) as unknown,
+    body,
+    stage: 'IngressProcessing',
+    acceptedAtMs,
+    attempts: 0,
+    failures: undefined,
+    verdict: { kind: 'accepted' },
+    terminal: undefined,
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * What a failed statement of the ledger means.
+ *
+ * - `away`: the connection went before the answer. The statement may have been committed.
+ * - `again`: not committed, and the same statement may succeed (deadlock, lock timeout, resources).
+ * - `refused`: not committed; a value in it breaks a rule of the database.
+ * - `broken`: not committed; something must be mended first (missing table or partition, permission, timeout).
+ */
+export type StatementFailure = 'away' | 'again' | 'refused' | 'broken';
+
+const SHUTDOWN_STATES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03']);
+
+/** `table`: the relation that a class 23 error names. */
+export function failureOf(error: unknown): StatementFailure {
+  const { sqlState, table } = detailsOf(error);
+  if (sqlState === undefined) return 'away';
+  const sqlClass = sqlState.slice(0, 2);
+  if (sqlClass === '08' || SHUTDOWN_STATES.has(sqlState)) return 'away';
+  if (sqlClass === '40' || sqlClass === '53' || sqlClass === '55') return 'again';
+  // A missing partition of `acknowledgment` is class 23 too; it says nothing about the record.
+  if (sqlClass === '22' || (sqlClass === '23' && table !== 'acknowledgment')) return 'refused';
+  return 'broken';
+}
+
+export function sqlStateOf(error: unknown): string | undefined {
+  return detailsOf(error).sqlState;
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+const SQL_STATE = /^[0-9A-Z]{5}$/;
+
+/** Errors of the socket carry a `code` too (ECONNRESET); only five characters are a SQLSTATE. */
+function detailsOf(error: unknown): { sqlState?: string; table?: string } {
+  if (typeof error !== 'object' || error === null) return {};
+  const { code, table } = error as { code?: unknown; table?: unknown };
+  if (typeof code !== 'string' || !SQL_STATE.test(code) || code.startsWith('E')) return {};
+  return { sqlState: code, ...(typeof table === 'string' && { table }) };
+}

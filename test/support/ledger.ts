@@ -1,0 +1,126 @@
+import { randomInt } from 'node:crypto';
+import type { ClientConfig } from 'pg';
+import { type Clock, type Lot, SystemClock } from '../../libs/flow-control/src/index.js';
+import { connectionConfig } from '../../src/database/connection-config.js';
+import { DeadLetterStore } from '../../src/dead-letters/dead-letter-store.js';
+import { Ledger, type LedgerSettings } from '../../src/ledger/ledger.js';
+import { PostgresAcknowledgments } from '../../src/ledger/postgres-acknowledgments.js';
+import { PostgresJournal } from '../../src/ledger/postgres-journal.js';
+import { UuidV7 } from '../../src/ledger/uuid-v7.js';
+import { Intake } from '../../src/pipeline/intake.js';
+import type { Origin, PipelineRecord } from '../../src/pipeline/record.js';
+
+const clock = new SystemClock();
+const ids = new UuidV7(clock);
+
+/** The ledger of one replica as the application wires it, on a real database. */
+export interface TestLedger {
+  readonly ledger: Ledger;
+  readonly journal: PostgresJournal;
+  readonly acknowledgments: PostgresAcknowledgments;
+  readonly deadLetters: DeadLetterStore;
+  readonly intake: Intake;
+  /** Told when a newer process with the same INSTANCE_ID took over. */
+  readonly superseded: Error[];
+}
+
+export interface TestLedgerOptions extends Partial<Omit<LedgerSettings, 'database'>> {
+  readonly clock?: Clock;
+  readonly maxLetters?: number;
+  readonly config?: Partial<ClientConfig>;
+}
+
+/** Wires a ledger without starting it. */
+export function makeLedger(url: string, options: TestLedgerOptions = {}): TestLedger {
+  const { clock: ledgerClock = clock, maxLetters = 10_000, config, ...overrides } = options;
+  const intake = new Intake();
+  const settings: LedgerSettings = {
+    instanceId: 'replica-1',
+    bootId: randomInt(0xffff_ffff).toString(16),
+    leaseMs: 15_000,
+    partitions: 4,
+    maxRecords: 100_000,
+    maxBytes: 2 ** 30,
+    ...overrides,
+    database: {
+      clientConfig: (applicationName) => ({
+        ...connectionConfig({ url, ssl: false, applicationName }),
+        ...config,
+      }),
+      whenReady: () => Promise.resolve(),
+    },
+  };
+  const ledger = new Ledger(settings, intake, ledgerClock, Math.random);
+  const deadLetters = new DeadLetterStore({ maxLetters });
+  return {
+    ledger,
+    intake,
+    deadLetters,
+    journal: new PostgresJournal(ledger, ledgerClock),
+    acknowledgments: new PostgresAcknowledgments(ledger, deadLetters, ledgerClock, Math.random),
+    superseded: [],
+  };
+}
+
+/** Wires and starts a ledger; its Intake is open (but for nothing) when this resolves. */
+export async function startLedger(
+  url: string,
+  options: TestLedgerOptions = {},
+): Promise<TestLedger> {
+  const made = makeLedger(url, options);
+  await made.ledger.start((error) => made.superseded.push(error));
+  made.intake.open('starting');
+  return made;
+}
+
+export const silentOrigin: Origin = { settled: () => undefined };
+
+/** A lot without a pool behind it. */
+export function freeLot(count = 1): Lot {
+  return {
+    pool: 'pipeline',
+    count,
+    bytes: 0,
+    grantedAtMs: 0,
+    release: () => undefined,
+    [Symbol.dispose]: () => undefined,
+  };
+}
+
+let made = 0;
+
+/** A record as IngressProcessing hands it to the journal. */
+export function makeRecord(fields: Partial<PipelineRecord> = {}): PipelineRecord {
+  made += 1;
+  const payload = fields.payload ?? { n: made };
+  const body = Buffer.from(JSON.stringify(payload));
+  return {
+    id: ids.next(),
+    source: 'rest',
+    tenant: 'default',
+    priority: 'normal',
+    headers: undefined,
+    receivedAtMs: clock.wallNow(),
+    sizeBytes: body.length,
+    origin: silentOrigin,
+    credit: freeLot(),
+    key: undefined,
+    partition: made % 4,
+    payload,
+    body,
+    stage: 'IngressProcessing',
+    acceptedAtMs: 0,
+    attempts: 0,
+    failures: undefined,
+    verdict: undefined,
+    terminal: undefined,
+    ...fields,
+  };
+}
+
+export function makeRecords(
+  count: number,
+  fields: (index: number) => Partial<PipelineRecord> = () => ({}),
+): PipelineRecord[] {
+  return Array.from({ length: count }, (_, index) => makeRecord(fields(index)));
+}
