@@ -14,7 +14,8 @@ const codeOf = (bytes: Buffer): string => {
 
 describe('parseJsonBody', () => {
   it('gives what the platform parser gives, and no issue, for a plain body', () => {
-    const text = '{"key":"a","payload":{"n":[1,-2.5,1e5,true,null],"s":"\\u00e9 \\ud83d\\ude00 é 😀"}}';
+    const text =
+      '{"key":"a","payload":{"n":[1,-2.5,1e5,true,null],"s":"\\u00e9 \\ud83d\\ude00 é 😀"}}';
     expect(parse(text)).toEqual({ value: JSON.parse(text), issues: [] });
   });
 
@@ -32,7 +33,9 @@ describe('parseJsonBody', () => {
   });
 
   it('takes a byte order mark at the begin only', () => {
-    expect(parseJsonBody(withoutByteOrderMark(Buffer.from('\uFEFF{"a":1}'))).value).toEqual({ a: 1 });
+    expect(parseJsonBody(withoutByteOrderMark(Buffer.from('\uFEFF{"a":1}'))).value).toEqual({
+      a: 1,
+    });
     expect(codeOf(Buffer.from('{"a":\uFEFF1}'))).toBe('malformed');
     expect(codeOf(Buffer.from('\uFEFF1'))).toBe('malformed');
   });

@@ -1,9 +1,8 @@
 import type { ValidationIssue } from '../pipeline/record.js';
 import { isSafeNumber } from './json-number.js';
 import { MAX_NESTING } from './json-scan.js';
+import { UNSAFE_NUMBER } from './request-error.js';
 
-/** What is said about a number that would lose digits; the problem's type depends on it. */
-export const UNSAFE_NUMBER = 'must be a number that fits a double (send it as text instead)';
 const ZERO_CHARACTER = 'must not hold the character U+0000';
 const LONE_SURROGATE = 'must not hold half of a surrogate pair';
 const TOO_DEEP = `must not be nested deeper than ${MAX_NESTING} levels`;
@@ -42,7 +41,7 @@ export function jsonIssues(text: string): ValidationIssue[] {
   for (const [token] of text.matchAll(TOKEN)) {
     const frame = frames.at(-1);
     if (token === ',' && frame?.kind === 'array') frame.index += 1;
-    else if (token === ',' && frame !== undefined) frame.member = undefined;
+    else if (token === ',' && frame?.kind === 'object') frame.member = undefined;
     if (token === ',' || token === ':') continue;
     if (token === '}' || token === ']') {
       frames.pop();
@@ -51,7 +50,8 @@ export function jsonIssues(text: string): ValidationIssue[] {
       reportText(frame.member ?? '', token, report);
     } else {
       const pointer = pointerOf(frame);
-      if (token === '{') frames.push({ kind: 'object', pointer, seen: new Set(), member: undefined });
+      if (token === '{')
+        frames.push({ kind: 'object', pointer, seen: new Set(), member: undefined });
       else if (token === '[') frames.push({ kind: 'array', pointer, index: 0 });
       else if (token.startsWith('"')) reportText(pointer, token, report);
       else if (/^[-\d]/.test(token) && !isSafeNumber(token)) report(pointer, UNSAFE_NUMBER);
@@ -62,7 +62,11 @@ export function jsonIssues(text: string): ValidationIssue[] {
   return issues;
 }
 
-function openMember(frame: ObjectFrame, token: string, issues: ValidationIssue[]): ValidationIssue[] {
+function openMember(
+  frame: ObjectFrame,
+  token: string,
+  issues: ValidationIssue[],
+): ValidationIssue[] {
   const name = JSON.parse(token) as string;
   const member = `${frame.pointer}/${escapePointer(name)}`;
   frame.member = member;
@@ -90,7 +94,9 @@ function reportText(
 
 function isListedEnough(issues: readonly ValidationIssue[], path: string): boolean {
   const tenth = issues.at(-MAX_ISSUES_LISTED);
-  return tenth !== undefined && issues.length >= MAX_ISSUES_LISTED && topOf(tenth.path) === topOf(path);
+  return (
+    tenth !== undefined && issues.length >= MAX_ISSUES_LISTED && topOf(tenth.path) === topOf(path)
+  );
 }
 
 /** First token of a pointer. */

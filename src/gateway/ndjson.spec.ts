@@ -14,7 +14,7 @@ describe('LineSplitter', () => {
     for (let at = 0; at <= text.length; at += 1) {
       expect(split([text.slice(0, at), text.slice(at)])).toEqual(expected);
     }
-    expect(split([...text])).toEqual(expected);
+    expect(split(text.split(''))).toEqual(expected);
   });
 
   it('takes a line of exactly the limit, with and without a carriage return', () => {

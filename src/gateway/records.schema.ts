@@ -112,7 +112,7 @@ export const batchAnswerSchema = z.object({
   results: z.array(batchResultSchema).describe('One a record, in order.'),
   ended: z
     .object({
-      reason: z.enum(['idle', 'too-old', 'too-many-records', 'too-many-bytes']),
+      reason: z.enum(['idle', 'too-old', 'too-many-records', 'too-many-bytes', 'draining']),
       detail: z.string(),
     })
     .optional()

@@ -47,3 +47,15 @@ export class RequestError extends Error {
     return REQUEST_PROBLEMS[this.code].status;
   }
 }
+
+/** What is said about a number that would lose digits; it gives the problem its type. */
+export const UNSAFE_NUMBER = 'must be a number that fits a double (send it as text instead)';
+
+/** The record is invalid for these reasons. */
+export function invalidRecord(errors: readonly ValidationIssue[]): RequestError {
+  const isNumber = errors.some(({ message }) => message === UNSAFE_NUMBER);
+  const [first] = errors;
+  const place = first === undefined || first.path === '' ? 'The record' : first.path;
+  const detail = `${place}: ${first?.message ?? 'is invalid'}.`;
+  return new RequestError(isNumber ? 'unsafe-number' : 'invalid', detail, { errors });
+}

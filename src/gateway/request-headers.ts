@@ -76,7 +76,9 @@ export function requirePlainUtf8(headers: HeaderFields): void {
   if (encoding !== undefined && encoding !== 'identity') {
     throw new RequestError('unsupported-media-type', 'The body must not be compressed.');
   }
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(String(headers['content-type'] ?? ''))?.[1];
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(
+    String(headers['content-type'] ?? ''),
+  )?.[1];
   if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset)) {
     throw new RequestError('unsupported-media-type', 'The character set must be UTF-8.');
   }

@@ -1,0 +1,133 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  BackPressureController,
+  CapacityExhaustedError,
+  IntakeClosedError,
+  RateLimitedError,
+} from '#libs/back-pressure';
+import { Journal } from '../ledger/journal.port.js';
+import { Intake } from '../pipeline/intake.js';
+import { GatewayLimits } from './gateway.limits.js';
+import { IntakeContext } from './intake-context.js';
+import { journalFull } from './problems.js';
+import { bodyTooLarge } from './body-reader.js';
+import {
+  acceptsJson,
+  mediaTypeOf,
+  priorityOf,
+  requirePlainUtf8,
+  tenantOf,
+} from './request-headers.js';
+import { RequestError } from './request-error.js';
+
+const STREAM_TYPE = 'application/x-ndjson';
+/** A slot of a stream, or memory for a body, comes free when some request ends. */
+const SLOT_RETRY_MS = 1000;
+
+/**
+ * What is decided about a request with records before its body is read, cheapest first: whether anything can be
+ * accepted, its header fields and declared size, early throttling, rate.
+ *
+ * Gives the request its IntakeContext. Whatever is taken for it goes back when the response closes.
+ */
+@Injectable()
+export class AdmissionHook {
+  constructor(
+    private readonly limits: GatewayLimits,
+    private readonly controller: BackPressureController,
+    private readonly intake: Intake,
+    private readonly journal: Journal,
+  ) {}
+
+  /** Throws why the request is refused; nothing is taken then. */
+  admit(request: FastifyRequest, reply: FastifyReply): IntakeContext {
+    this.requireOpen();
+    const { headers } = request;
+    requirePlainUtf8(headers);
+    if (!acceptsJson(headers)) {
+      throw new RequestError('not-acceptable', 'The answer is application/json.');
+    }
+    const isStream = mediaTypeOf(headers) === STREAM_TYPE;
+    const context = new IntakeContext(tenantOf(headers), priorityOf(headers), isStream);
+    const bodyBytes = this.bodyBytes(request, isStream);
+    this.throttleEarly(context);
+    if (isStream) this.openStream();
+    else this.reserve(context, bodyBytes);
+    request.intake = context;
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) context.callerLeft();
+      this.limits.end(context);
+    });
+    return context;
+  }
+
+  /** How long the caller is to be delayed; 0 mostly. Throws when as many callers are delayed as may be. */
+  delayMs(): number {
+    const delayMs = this.controller.getStageThrottleDelayMs('Gateway');
+    if (delayMs > 0 && !this.limits.hasRoomForDelay) {
+      throw this.controller.refusal('Gateway', 'throttled');
+    }
+    return delayMs;
+  }
+
+  private requireOpen(): void {
+    const { closed } = this.intake;
+    if (closed !== undefined) throw new IntakeClosedError(closed);
+    if (this.journal.isFull) throw journalFull('The journal holds as many records as it may.');
+  }
+
+  /** Bytes that the body may bring. Throws `too-large` when it declares more than is allowed. */
+  private bodyBytes({ headers }: FastifyRequest, isStream: boolean): number {
+    const { maxBodyBytes, maxStreamBytes } = this.limits.bounds;
+    const most = isStream ? maxStreamBytes : maxBodyBytes;
+    const declared = headers['content-length'];
+    if (declared === undefined) return most;
+    if (Number(declared) > most) throw bodyTooLarge(most);
+    return Number(declared);
+  }
+
+  private throttleEarly({ priority }: IntakeContext): void {
+    if (priority === 'bulk' && !this.admitsBulk) throw this.bulkRefused();
+  }
+
+  /** Whether records of the lowest priority are taken. */
+  get admitsBulk(): boolean {
+    return this.controller.admitsBulk;
+  }
+
+  bulkRefused(): CapacityExhaustedError {
+    return this.controller.refusal('Gateway', 'bulk', 'Bulk records are not taken at the moment.');
+  }
+
+  private openStream(): void {
+    if (this.limits.openStream()) return;
+    const { maxStreams } = this.limits.options;
+    throw this.noSlot('streams', `${maxStreams} streams are open, which is the most.`);
+  }
+
+  private reserve(context: IntakeContext, bodyBytes: number): void {
+    if (!this.limits.reserveBody(context, bodyBytes)) {
+      throw this.noSlot(
+        'body-memory',
+        'Requests that are being read hold all the memory they may.',
+      );
+    }
+    const taken = this.limits.rate.tryTake();
+    if (taken.admitted) {
+      context.chargedRecords = 1;
+      return;
+    }
+    this.limits.releaseBody(context);
+    throw new RateLimitedError({ stage: 'Gateway', retryAfterMs: taken.retryAfterMs });
+  }
+
+  private noSlot(signal: string, detail: string): CapacityExhaustedError {
+    return new CapacityExhaustedError({
+      stage: 'Gateway',
+      signal,
+      retryAfterMs: SLOT_RETRY_MS,
+      detail,
+    });
+  }
+}

@@ -1,0 +1,89 @@
+import type { ProblemDocument } from '#libs/back-pressure';
+import type { PipelineRecord, ValidationIssue } from '../pipeline/record.js';
+import { type Problem, problemFor } from './problems.js';
+import { verdictOf } from './record-intake.js';
+import { invalidRecord, RequestError } from './request-error.js';
+import type { AcceptedAnswer, StreamEnd } from './records.schema.js';
+
+type BatchResult =
+  | ({ readonly index: number } & AcceptedAnswer)
+  | { readonly index: number; readonly problem: Problem };
+
+/** Which problem a batch that brought nothing in is answered with: the first of these that a record has. */
+const GRAVEST_FIRST = [503, 429, 500] as const;
+
+/** The results of a batch, and the answer that follows from them. */
+export class BatchResults {
+  private readonly results: BatchResult[] = [];
+  /** One document for all records that one error refused: they differ in nothing, and a batch may have thousands. */
+  private readonly problems = new WeakMap<object, Problem>();
+  private accepted = 0;
+
+  /** Adds what became of a record that has its verdict. */
+  add(index: number, record: PipelineRecord): void {
+    const verdict = verdictOf(record);
+    if (verdict.kind === 'accepted') {
+      this.take({ index, id: record.id, status: 'accepted' });
+    } else if (verdict.kind === 'discarded') {
+      this.take({ index, id: record.id, status: 'discarded', reason: verdict.reason });
+    } else if (verdict.kind === 'invalid') {
+      this.invalid(index, inPayload(verdict.issues));
+    } else {
+      this.refuse(index, verdict.error);
+    }
+  }
+
+  refuse(index: number, error: Error): void {
+    const problem = this.problems.get(error) ?? problemFor(error);
+    this.problems.set(error, problem);
+    this.results.push({ index, problem });
+  }
+
+  invalid(index: number, issues: readonly ValidationIssue[]): void {
+    this.refuse(index, invalidRecord(issues));
+  }
+
+  get isEmpty(): boolean {
+    return this.results.length === 0;
+  }
+
+  /** The answer when at least one record was taken, or undefined. */
+  answer(ended?: StreamEnd) {
+    if (this.accepted === 0) return undefined;
+    return { ...this.body(), ...(ended === undefined ? {} : { ended }) };
+  }
+
+  /** The problem of a batch that brought nothing in, with all results. */
+  problem(ended?: StreamEnd): ProblemDocument & Record<string, unknown> {
+    const body = { ...this.body(), ...(ended === undefined ? {} : { ended }) };
+    if (this.isEmpty) {
+      return {
+        ...problemFor(new RequestError('empty-batch', 'The batch has no records.')),
+        ...body,
+      };
+    }
+    for (const status of GRAVEST_FIRST) {
+      const first = this.results.find(
+        (each) => 'problem' in each && each.problem.status === status,
+      );
+      if (first !== undefined && 'problem' in first) return { ...first.problem, ...body };
+    }
+    const detail = 'None of the records is valid.';
+    return { ...problemFor(new RequestError('invalid', detail)), ...body };
+  }
+
+  private take(result: { index: number } & AcceptedAnswer): void {
+    this.accepted += 1;
+    this.results.push(result);
+  }
+
+  private body() {
+    const results = this.results.toSorted((a, b) => a.index - b.index);
+    return { accepted: this.accepted, refused: results.length - this.accepted, results };
+  }
+}
+
+/** The stages see the payload only; the sender sees the whole record. */
+export function inPayload(issues: readonly ValidationIssue[]): ValidationIssue[] {
+  return issues.map(({ path, message }) => ({ path: `/payload${path}`, message }));
+}

@@ -1,0 +1,102 @@
+import { type Admission, RateLimitedError } from '#libs/back-pressure';
+import type { PipelineRecord } from '../pipeline/record.js';
+import type { AdmissionHook } from './admission.hook.js';
+import { BatchResults } from './batch-results.js';
+import type { IntakeContext } from './intake-context.js';
+import type { KeyReader } from './key-reader.js';
+import { problemFor } from './problems.js';
+import { type Candidate, type RecordIntake, verdictOf } from './record-intake.js';
+import { RequestError } from './request-error.js';
+
+/** A record of a batch, and its place in it. */
+export interface BatchCandidate extends Candidate {
+  readonly index: number;
+}
+
+export interface BatchParts {
+  readonly intake: RecordIntake;
+  readonly hook: AdmissionHook;
+  readonly keys: KeyReader;
+  /** For the one error that refuses all records above the rate. */
+  readonly context: IntakeContext;
+}
+
+/**
+ * The records of one batch request on their way to their verdicts.
+ *
+ * BR1 one result a record.
+ * BR2 after a refused record no later record of its key is taken in this request: a key has no hole. One slice is
+ *     submitted at a time, so what was refused is known before the next one goes.
+ */
+export class BatchRun {
+  readonly results = new BatchResults();
+  private readonly refusedKeys = new Set<string>();
+
+  constructor(private readonly parts: BatchParts) {}
+
+  /** Those that may be tried: the others are refused here, since their key has a hole or bulk is not taken. */
+  triable(candidates: readonly BatchCandidate[]): readonly BatchCandidate[] {
+    const admitsBulk = this.parts.hook.admitsBulk;
+    if (this.refusedKeys.size === 0 && admitsBulk) return candidates;
+    return candidates.filter((candidate) => {
+      const key = this.keyIfRefused(candidate);
+      if (key !== undefined) {
+        const detail = 'An earlier record of this key was refused in this request.';
+        this.results.refuse(candidate.index, new RequestError('after-refused', detail));
+        return false;
+      }
+      const { priority = this.parts.context.priority } = candidate.envelope;
+      if (admitsBulk || priority !== 'bulk') return true;
+      this.refuse([candidate], this.parts.hook.bulkRefused());
+      return false;
+    });
+  }
+
+  /** Takes the admission, for the first `admission.count` of the candidates. Resolves with how many were not refused. */
+  async submit(
+    candidates: readonly BatchCandidate[],
+    admission: Admission,
+    times: { readonly sinceMs: number; readonly admitByMs: number },
+  ): Promise<number> {
+    const admitted = candidates.slice(0, admission.count);
+    const { context, intake } = this.parts;
+    const records = await intake.submit({ context, candidates: admitted, admission, ...times });
+    let served = 0;
+    for (const [i, record] of records.entries()) {
+      this.results.add(admitted[i]!.index, record);
+      if (this.isHole(record)) this.noteHole(record.key, admitted[i]!);
+      if (verdictOf(record).kind !== 'refused') served += 1;
+    }
+    return served;
+  }
+
+  /** Refuses records before they were submitted. */
+  refuse(candidates: readonly BatchCandidate[], error: Error): void {
+    for (const candidate of candidates) {
+      this.results.refuse(candidate.index, error);
+      this.noteHole(undefined, candidate);
+    }
+  }
+
+  /** Refuses what is above one second of the rate. */
+  refuseAboveRate(candidates: readonly BatchCandidate[], retryAfterMs: number): void {
+    this.refuse(candidates, new RateLimitedError({ stage: 'Gateway', retryAfterMs }));
+  }
+
+  /** Overload and outages end; a record that the pipeline fails on will be failed on again, and makes no hole. */
+  private isHole(record: PipelineRecord): boolean {
+    const verdict = verdictOf(record);
+    return verdict.kind === 'refused' && problemFor(verdict.error).status !== 500;
+  }
+
+  private noteHole(key: string | undefined, candidate: BatchCandidate): void {
+    const refused = key ?? this.parts.keys.keyOf(candidate.envelope);
+    if (refused !== undefined) this.refusedKeys.add(refused);
+  }
+
+  private keyIfRefused({ envelope }: BatchCandidate): string | undefined {
+    if (this.refusedKeys.size === 0) return undefined;
+    const key = this.parts.keys.keyOf(envelope);
+    return key !== undefined && this.refusedKeys.has(key) ? key : undefined;
+  }
+}

@@ -1,0 +1,95 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest, FastifyHttpOptions, RouteOptions } from 'fastify';
+import { Intake } from '../pipeline/intake.js';
+import { AdmissionHook } from './admission.hook.js';
+import { parseJsonRequest } from './body-reader.js';
+import { GatewayLimits } from './gateway.limits.js';
+import type { IntakeContext } from './intake-context.js';
+import { headersFor, problemFor, sendProblem } from './problems.js';
+import { RequestError } from './request-error.js';
+import { RouteTable } from './route-table.js';
+import { answerProtocolError, SERVER_OPTIONS } from './server-protection.js';
+
+/** The routes that take records, as the router knows them. */
+const INTAKE_ROUTES: ReadonlySet<string> = new Set(['/v1/records', '/v1/records::batch']);
+/** A record's id, with room for a Kafka position. */
+const LONGEST_PATH_PARAMETER = 320;
+
+/** What the Fastify adapter is to be made with. */
+export function configureHttp(): FastifyHttpOptions<Server> {
+  return {
+    http: SERVER_OPTIONS,
+    requestTimeout: SERVER_OPTIONS.requestTimeout,
+    routerOptions: { maxParamLength: LONGEST_PATH_PARAMETER },
+    clientErrorHandler: answerProtocolError,
+    // URLs that the router can't read come past every filter.
+    frameworkErrors: ({ code }, _request, reply) => {
+      sendProblem(reply, problemFor(urlError(code)));
+    },
+  };
+}
+
+/**
+ * Puts the Gateway in front of the application's routes: admission before the body is read, and its own body parsers.
+ * Call it once, before `init` or `listen`; the application must be made with `bodyParser: false`.
+ */
+export function registerHooks(app: NestFastifyApplication): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  const [hook, limits] = [app.get(AdmissionHook), app.get(GatewayLimits)];
+  const [routes, intake] = [app.get(RouteTable), app.get(Intake)];
+  const admit = admissionOf(hook, limits);
+
+  fastify.decorateRequest('intake', undefined);
+  fastify.addHook('onRoute', (route: RouteOptions) => {
+    const methods = [route.method].flat();
+    routes.add(route.url, methods);
+    if (INTAKE_ROUTES.has(route.url) && methods.includes('POST')) route.onRequest = admit;
+  });
+  fastify.addHook('onRequest', (_request, reply, done) => {
+    const reason = intake.closed?.reason;
+    // A connection that is kept open would go on being sent to a process that ends.
+    if (reason === 'draining' || reason === 'stopping') void reply.header('connection', 'close');
+    done();
+  });
+
+  const { clock } = limits.runtime;
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser(
+    'application/json',
+    (request: FastifyRequest, body: IncomingMessage) =>
+      parseJsonRequest(request, body, { maxBytes: limits.bounds.maxBodyBytes, clock }),
+  );
+  // A stream is read by its handler, as credits allow.
+  fastify.addContentTypeParser('application/x-ndjson', (_request, body, done) => done(null, body));
+}
+
+function admissionOf(hook: AdmissionHook, limits: GatewayLimits) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    try {
+      const context = hook.admit(request, reply);
+      const delayMs = hook.delayMs();
+      if (delayMs === 0) done();
+      else void delayed(limits, delayMs, context, done);
+    } catch (error) {
+      // Answered here: the framework's way through its filters costs more than the refusal saves.
+      sendProblem(reply, problemFor(error, limits.runtime.random), headersFor(error));
+    }
+  };
+}
+
+async function delayed(
+  limits: GatewayLimits,
+  delayMs: number,
+  { signal }: IntakeContext,
+  done: () => void,
+): Promise<void> {
+  await limits.delay(delayMs, signal);
+  if (!signal.aborted) done();
+}
+
+function urlError(code: string): RequestError {
+  return code === 'FST_ERR_MAX_PARAM_LENGTH'
+    ? new RequestError('not-found', 'There is nothing at this path.')
+    : new RequestError('malformed', 'The URL is not valid.');
+}

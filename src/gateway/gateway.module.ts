@@ -1,0 +1,37 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { AdmissionHook } from './admission.hook.js';
+import { ArrayBatch } from './array-batch.js';
+import { GatewayLimits } from './gateway.limits.js';
+import { GatewayStage } from './gateway.stage.js';
+import { KeyReader } from './key-reader.js';
+import { ProblemFilter } from './problem.filter.js';
+import { RecordIntake } from './record-intake.js';
+import { RecordStatusLookup } from './record-status-lookup.js';
+import { RecordsController } from './records.controller.js';
+import { RouteTable } from './route-table.js';
+import { SingleRecord } from './single-record.js';
+import { StreamBatch } from './stream-batch.js';
+
+/**
+ * Needs StageRuntime, InFlight, Intake, Journal, RecordLookup, PIPELINE_DEFINITION, GATEWAY_OPTIONS and BOUNDS_OPTIONS
+ * from the pipeline's ports, and `registerHooks` to be called on the application.
+ */
+@Module({
+  controllers: [RecordsController],
+  providers: [
+    AdmissionHook,
+    ArrayBatch,
+    GatewayLimits,
+    GatewayStage,
+    KeyReader,
+    RecordIntake,
+    RecordStatusLookup,
+    RouteTable,
+    SingleRecord,
+    StreamBatch,
+    { provide: APP_FILTER, useClass: ProblemFilter },
+  ],
+  exports: [GatewayStage],
+})
+export class GatewayModule {}

@@ -1,0 +1,141 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Admission } from '#libs/back-pressure';
+import { UuidV7 } from '../ledger/uuid-v7.js';
+import type { Origin, PipelineRecord, Verdict } from '../pipeline/record.js';
+import { GatewayLimits } from './gateway.limits.js';
+import { GatewayStage } from './gateway.stage.js';
+import type { IntakeContext } from './intake-context.js';
+import type { Envelope } from './records.schema.js';
+
+/** Longest wait for credits of the stages up to the durable accept. */
+export const ADMIT_WITHIN_MS = 1000;
+/** Slow requests are told of at most once in this time. */
+const SLOW_REPORT_EVERY_MS = 10_000;
+
+/** Callers hear of the end of a record by `InFlight`, or ask for it. */
+const REST_ORIGIN: Origin = { settled: () => undefined };
+
+/** A checked record of a sender, and the bytes that its credits stand for. */
+export interface Candidate {
+  readonly envelope: Envelope;
+  readonly sizeBytes: number;
+}
+
+export interface Submission {
+  readonly context: IntakeContext;
+  /** As many as `admission.count`. */
+  readonly candidates: readonly Candidate[];
+  readonly admission: Admission;
+  /** Monotonic ms at which the Gateway's clock for these records began. */
+  readonly sinceMs: number;
+  /** Monotonic ms until which they may wait. */
+  readonly admitByMs: number;
+}
+
+/**
+ * Makes records of what REST brings and carries them to their verdict.
+ *
+ * RI1 the pipeline credit of a record that goes no further (refused, invalid, discarded) goes back here, once; that of
+ *     an accepted one goes back at its end.
+ * RI2 rate is charged for what was taken, not for what was refused or invalid.
+ */
+@Injectable()
+export class RecordIntake {
+  private readonly logger = new Logger(RecordIntake.name);
+  private readonly ids: UuidV7;
+  private slowSinceReport = 0;
+  private reportedMs = -Infinity;
+
+  constructor(
+    private readonly gateway: GatewayStage,
+    private readonly limits: GatewayLimits,
+  ) {
+    this.ids = new UuidV7(limits.runtime.clock);
+  }
+
+  /** Takes the admission over. Resolves with the records, each with its verdict. */
+  async submit(submission: Submission): Promise<readonly PipelineRecord[]> {
+    const { context, candidates, admission, admitByMs } = submission;
+    const receivedAtMs = this.limits.runtime.clock.wallNow();
+    const records = candidates.map((candidate) =>
+      this.recordOf(candidate, context, admission, receivedAtMs),
+    );
+    // Their share of the rate is decided from here on by their verdicts.
+    context.chargedRecords -= records.length;
+    this.limits.releaseBody(context);
+    await this.gateway.take({ records, admitByMs, signal: context.signal }, admission.gateway);
+    this.settle(records, submission.sinceMs);
+    return records;
+  }
+
+  private recordOf(
+    { envelope, sizeBytes }: Candidate,
+    context: IntakeContext,
+    admission: Admission,
+    receivedAtMs: number,
+  ): PipelineRecord {
+    return {
+      id: this.ids.next(),
+      source: 'rest',
+      tenant: context.tenant,
+      priority: envelope.priority ?? context.priority ?? 'normal',
+      headers: envelope.headers,
+      receivedAtMs,
+      sizeBytes,
+      origin: REST_ORIGIN,
+      credit: admission.pipeline,
+      key: envelope.key,
+      partition: -1,
+      payload: envelope.payload,
+      body: undefined,
+      stage: 'Gateway',
+      acceptedAtMs: 0,
+      attempts: 0,
+      failures: undefined,
+      verdict: undefined,
+      terminal: undefined,
+    };
+  }
+
+  private settle(records: readonly PipelineRecord[], sinceMs: number): void {
+    let refused = 0;
+    let invalid = 0;
+    for (const record of records) {
+      const { kind } = verdictOf(record);
+      if (kind === 'accepted') continue;
+      record.credit.release(1, record.sizeBytes);
+      if (kind === 'refused') refused += 1;
+      if (kind === 'invalid') invalid += 1;
+    }
+    this.limits.rate.giveBack(refused + invalid);
+    const served = records.length - refused;
+    if (served > 0) this.measure(served, sinceMs);
+  }
+
+  private measure(served: number, sinceMs: number): void {
+    const { clock, controller } = this.limits.runtime;
+    const nowMs = clock.now();
+    const latencyMs = nowMs - sinceMs;
+    controller.meter('Gateway').completed(served, latencyMs);
+    const { slowProcessingThresholdMs } = this.limits.options;
+    if (latencyMs <= slowProcessingThresholdMs) return;
+    this.slowSinceReport += 1;
+    this.logger.debug(`A request of ${served} records took ${Math.round(latencyMs)} ms.`);
+    if (nowMs - this.reportedMs < SLOW_REPORT_EVERY_MS) return;
+    this.logger.warn(
+      `Requests slower than ${slowProcessingThresholdMs} ms since the last report: ${this.slowSinceReport}.`,
+    );
+    this.slowSinceReport = 0;
+    this.reportedMs = nowMs;
+  }
+}
+
+/** The verdict of a record that the upstream half has answered for. */
+export function verdictOf(record: PipelineRecord): Verdict {
+  return record.verdict ?? NO_VERDICT;
+}
+
+const NO_VERDICT: Verdict = {
+  kind: 'refused',
+  error: new Error('A stage returned without a verdict.'),
+};

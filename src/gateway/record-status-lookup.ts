@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import {
+  type RecordAcknowledgment,
+  RecordLookup,
+  type RecordStatus,
+} from '../ledger/lookup.port.js';
+import { InFlight } from '../pipeline/in-flight.js';
+import type { FailedAttempt, PipelineRecord } from '../pipeline/record.js';
+import type { RecordStatusAnswer } from './records.schema.js';
+import { RequestError } from './request-error.js';
+
+/** Where a record is: in this process, else in the books. */
+@Injectable()
+export class RecordStatusLookup {
+  constructor(
+    private readonly inFlight: InFlight,
+    private readonly books: RecordLookup,
+  ) {}
+
+  /** Rejects with `not-found` for a record that nobody knows. */
+  async find(id: string): Promise<RecordStatusAnswer> {
+    const present = this.inFlight.get(id);
+    if (present !== undefined) return presentStatus(present);
+    const known = await this.books.find(id);
+    if (known === undefined) throw new RequestError('not-found', 'There is no record of this id.');
+    return knownStatus(known);
+  }
+}
+
+function presentStatus(record: PipelineRecord): RecordStatusAnswer {
+  const { id, tenant, key, priority, stage, attempts, failures } = record;
+  return {
+    id,
+    status: 'accepted',
+    tenant,
+    acceptedAt: new Date(record.acceptedAtMs).toISOString(),
+    ...(key === undefined ? {} : { key }),
+    priority,
+    stage,
+    attempts,
+    acknowledgments: [],
+    ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
+  };
+}
+
+function knownStatus(known: RecordStatus): RecordStatusAnswer {
+  const { acceptedAt, endedAt, acknowledgments, failures, ...rest } = known;
+  return {
+    ...rest,
+    acceptedAt: acceptedAt.toISOString(),
+    ...(endedAt === undefined ? {} : { endedAt: endedAt.toISOString() }),
+    acknowledgments: acknowledgments.map(acknowledgmentAnswer),
+    ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
+  };
+}
+
+function acknowledgmentAnswer({ acknowledgedAt, ...rest }: RecordAcknowledgment) {
+  return { ...rest, acknowledgedAt: acknowledgedAt.toISOString() };
+}
+
+function failureAnswer({ atMs, ...rest }: FailedAttempt) {
+  return { at: new Date(atMs).toISOString(), ...rest };
+}
