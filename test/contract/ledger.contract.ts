@@ -1,0 +1,225 @@
+import type { Acknowledgments, Ending } from '../../src/ledger/acknowledgments.port.js';
+import { JournalFullError } from '../../src/ledger/errors/journal-full.error.js';
+import { RecordRefusedError } from '../../src/ledger/errors/record-refused.error.js';
+import type { Journal } from '../../src/ledger/journal.port.js';
+import type { PipelineRecord, Terminal } from '../../src/pipeline/record.js';
+import { freeLot, makeRecord, makeRecords, silentOrigin } from '../support/ledger.js';
+
+/** One process's view of the books. */
+export interface ContractLedger {
+  readonly journal: Journal;
+  readonly acknowledgments: Acknowledgments;
+  /** What the books say about a record: 'accepted', a terminal status with its reason, or undefined. */
+  statusOf(id: string): Promise<{ status: string; reason?: string } | undefined>;
+  /** Record ids of the sink's table. */
+  delivered(): Promise<readonly string[]>;
+  /** The process ends without notice; another one opens the same books. */
+  restart(): Promise<ContractLedger>;
+  close(): Promise<void>;
+}
+
+export interface ContractBounds {
+  readonly maxRecords?: number;
+  readonly maxBytes?: number;
+}
+
+const ACKNOWLEDGED: Terminal = { status: 'acknowledged' };
+
+const ending = (record: PipelineRecord, fields: Partial<Ending> = {}): Ending => ({
+  record,
+  terminal: ACKNOWLEDGED,
+  attempts: 1,
+  destination: 'postgres',
+  ...fields,
+});
+
+const withOutput = (record: PipelineRecord, payload: string): Ending =>
+  ending(record, {
+    output: { table: 'delivered', key: null, payload: Buffer.from(payload), headers: null },
+  });
+
+/** The rules of the ledger's ports; every implementation keeps them. */
+export function describeLedgerContract(
+  name: string,
+  open: (bounds?: ContractBounds) => Promise<ContractLedger>,
+): void {
+  describe(`ledger contract: ${name}`, () => {
+    let ledger: ContractLedger;
+    const start = async (bounds?: ContractBounds): Promise<ContractLedger> => {
+      ledger = await open(bounds);
+      return ledger;
+    };
+
+    afterEach(() => ledger.close());
+
+    it('keeps what append has resolved for, and changes nothing on the records', async () => {
+      const { journal, statusOf } = await start();
+      const [record] = makeRecords(1) as [PipelineRecord];
+      const before = { ...record };
+      await journal.append([record]);
+      expect(record).toEqual(before);
+      await expect(statusOf(record.id)).resolves.toMatchObject({ status: 'accepted' });
+      await expect(statusOf(makeRecord().id)).resolves.toBeUndefined();
+    });
+
+    it('answers concurrent appends in their order', async () => {
+      const { journal } = await start();
+      const answered: number[] = [];
+      await Promise.all(
+        makeRecords(50).map(async (record, index) => {
+          await journal.append([record]);
+          answered.push(index);
+        }),
+      );
+      expect(answered).toEqual(Array.from({ length: 50 }, (_, index) => index));
+      expect(journal.snapshot()).toMatchObject({ records: 50, flushedRecords: 50, backlog: 0 });
+    });
+
+    it('takes an empty call for done', async () => {
+      const { journal, acknowledgments } = await start();
+      await journal.append([]);
+      await journal.discard([]);
+      await expect(acknowledgments.finish([])).resolves.toEqual([]);
+    });
+
+    it('refuses a record that it holds already, and keeps the first', async () => {
+      const { journal } = await start();
+      const record = makeRecord();
+      await journal.append([record]);
+      await expect(journal.append([makeRecord(), record])).rejects.toThrow(RecordRefusedError);
+      expect(journal.snapshot().records).toBe(1);
+    });
+
+    it('enters each end once, whatever is finished again', async () => {
+      const { journal, acknowledgments, statusOf } = await start();
+      const [kept, dead, dropped] = makeRecords(3) as [
+        PipelineRecord,
+        PipelineRecord,
+        PipelineRecord,
+      ];
+      await journal.append([kept, dead, dropped]);
+      const endings = [
+        ending(kept),
+        ending(dead, { terminal: { status: 'dead-lettered', reason: 'final' } }),
+        ending(dropped, { terminal: { status: 'discarded', reason: 'no-dead-letters' } }),
+      ];
+      await expect(acknowledgments.finish(endings)).resolves.toEqual([]);
+      const otherEnd = { status: 'dead-lettered', reason: 'late' } as const;
+      await expect(acknowledgments.finish([ending(kept, { terminal: otherEnd })])).resolves.toEqual(
+        [],
+      );
+      await expect(statusOf(kept.id)).resolves.toMatchObject({ status: 'acknowledged' });
+      await expect(statusOf(dead.id)).resolves.toMatchObject({
+        status: 'dead-lettered',
+        reason: 'final',
+      });
+      await expect(statusOf(dropped.id)).resolves.toMatchObject({
+        status: 'discarded',
+        reason: 'no-dead-letters',
+      });
+      expect(journal.snapshot()).toMatchObject({ records: 0, bytes: 0 });
+    });
+
+    it('finishes a record it never had without a complaint, and without an output row', async () => {
+      const { acknowledgments, delivered } = await start();
+      await expect(acknowledgments.finish([withOutput(makeRecord(), '{}')])).resolves.toEqual([]);
+      await expect(delivered()).resolves.toEqual([]);
+    });
+
+    it('ends discarded records without a place in the journal', async () => {
+      const { journal, statusOf } = await start();
+      const record = makeRecord({ verdict: { kind: 'discarded', reason: 'test order' } });
+      await journal.discard([record]);
+      await expect(statusOf(record.id)).resolves.toMatchObject({
+        status: 'discarded',
+        reason: 'test order',
+      });
+      expect(journal.snapshot().records).toBe(0);
+    });
+
+    it('is full at its bound of records, and has room again after an end', async () => {
+      const { journal, acknowledgments } = await start({ maxRecords: 2 });
+      const [first, second] = makeRecords(2) as [PipelineRecord, PipelineRecord];
+      await journal.append([first]);
+      await expect(journal.append(makeRecords(2))).rejects.toThrow(JournalFullError);
+      await journal.append([second]);
+      expect(journal.isFull).toBe(true);
+      await expect(journal.append([makeRecord()])).rejects.toThrow(JournalFullError);
+      await acknowledgments.finish([ending(first)]);
+      expect(journal.isFull).toBe(false);
+      await journal.append([makeRecord()]);
+    });
+
+    it('is full at its bound of bytes, headers counted', async () => {
+      const { journal } = await start({ maxBytes: 30 });
+      const record = makeRecord({ payload: '0123456789', headers: { a: 'b' } });
+      await journal.append([record]);
+      expect(journal.snapshot().bytes).toBe(12 + 9);
+      await expect(journal.append([makeRecord({ payload: '0123456789' })])).rejects.toThrow(
+        JournalFullError,
+      );
+    });
+
+    it('takes a record larger than its bound while it is empty', async () => {
+      const { journal } = await start({ maxBytes: 5 });
+      await journal.append([makeRecord({ payload: '0123456789' })]);
+      expect(journal.isFull).toBe(true);
+    });
+
+    it('names the endings whose output row is refused, and ends the others', async () => {
+      const { journal, acknowledgments, statusOf, delivered } = await start();
+      const records = makeRecords(20);
+      await journal.append(records);
+      const endings = records.map((record, index) =>
+        withOutput(record, index === 7 || index === 8 ? '{' : '{"n":1}'),
+      );
+      const refused = await acknowledgments.finish(endings);
+      expect(refused.map((one) => one.ending)).toEqual([endings[7], endings[8]]);
+      expect(refused[0]).toMatchObject({ sqlState: '22P02', error: expect.any(Error) });
+      await expect(statusOf(records[7]!.id)).resolves.toMatchObject({ status: 'accepted' });
+      await expect(statusOf(records[9]!.id)).resolves.toMatchObject({ status: 'acknowledged' });
+      expect(await delivered()).toHaveLength(18);
+      expect(journal.snapshot().records).toBe(2);
+    });
+
+    it('leaves what has not ended to the next process, in the order of acceptance', async () => {
+      const { journal, acknowledgments, restart } = await start();
+      const records = makeRecords(6, () => ({
+        headers: { trace: 'x' },
+        key: 'k',
+        priority: 'high',
+        payload: { text: 'größer' },
+      }));
+      for (const record of records) await journal.append([record]);
+      await acknowledgments.finish([ending(records[2]!)]);
+      ledger = await restart();
+      const backlog = ledger.journal.backlog();
+      const left = records.filter((_, index) => index !== 2);
+      expect(backlog.map((entry) => entry.id)).toEqual(left.map((record) => record.id));
+      expect(ledger.journal.snapshot()).toMatchObject({ records: 5, backlog: 5 });
+      const lot = freeLot(2);
+      const ids = [left[0]!.id, records[2]!.id, left[1]!.id];
+      const loaded = await ledger.journal.load(ids, lot, silentOrigin);
+      expect(loaded).toHaveLength(2);
+      expect(loaded[0]).toMatchObject({
+        id: left[0]!.id,
+        tenant: 'default',
+        priority: 'high',
+        key: 'k',
+        headers: { trace: 'x' },
+        payload: { text: 'größer' },
+        body: left[0]!.body,
+        sizeBytes: backlog[0]!.sizeBytes,
+        stage: 'IngressProcessing',
+        verdict: { kind: 'accepted' },
+        partition: left[0]!.partition,
+      });
+      expect(loaded[0]!.credit).toBe(lot);
+      expect(loaded[0]!.origin).toBe(silentOrigin);
+      expect(loaded[1]!.id).toBe(left[1]!.id);
+      expect(ledger.journal.backlog()).toHaveLength(3);
+      await ledger.acknowledgments.finish(loaded.map((record) => ending(record)));
+      expect(ledger.journal.snapshot().records).toBe(3);
+    });
+  });
+}
