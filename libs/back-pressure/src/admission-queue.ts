@@ -125,13 +125,15 @@ export class AdmissionQueue {
         this.waiters.delete(waiter);
         this.options.onWaiting(this.waiters.size);
       };
-      const giveUp = (error: Error): void => {
+      // Left first: who is refused is not one of those ahead of itself.
+      const giveUp = (error: () => Error): void => {
         leave();
-        reject(error);
+        reject(error());
         this.serve();
       };
-      const onAbort = (): void => giveUp(this.abortedError(count, clock.now() - sinceMs, signal));
-      const timer: Timer = clock.setTimer(timeoutMs, () => giveUp(refusal('credit')));
+      const onAbort = (): void =>
+        giveUp(() => this.abortedError(count, clock.now() - sinceMs, signal));
+      const timer: Timer = clock.setTimer(timeoutMs, () => giveUp(() => refusal('credit')));
       const waiter: Waiter = { count, sizes, leave, resolve, reject };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.waiters.add(waiter);

@@ -166,9 +166,14 @@ export class BackPressureController {
     return this.pipeline.acquire(count, options);
   }
 
-  /** Whether callers of the stage are to hold back: its trigger is raised, or pressure reached the first reaction. */
+  /**
+   * Whether callers of the stage are to hold back: its trigger is raised, pressure reached the first reaction, or it or
+   * the next stage is held: a reaction is in force and its pool full, which is why its pressure reads lower now.
+   */
   shouldThrottleStage(stage: string): boolean {
-    return this.getStageThrottleDelayMs(stage) > 0;
+    const index = this.indexOf(stage);
+    const isHeld = this.stages.slice(index, index + 2).some((state) => state.isHeld);
+    return isHeld || this.getStageThrottleDelayMs(stage) > 0;
   }
 
   /** How long callers of the stage are to be delayed before they ask for credits. */

@@ -104,7 +104,8 @@ export class PressureLoop {
     const own = stages.map((stage): StagePressure => {
       const inputs: StageInputs = stage.inputs();
       const { id, weights } = stage.spec;
-      return { stage: id, own: ownPressure(weights, inputs), weights, inputs };
+      const { isHeld } = stage;
+      return { stage: id, own: ownPressure(weights, inputs), isHeld, weights, inputs };
     });
     const effective = effectivePressures(own.map((stage) => stage.own));
     effective[0] = Math.max(effective[0] ?? 0, process.throttling);

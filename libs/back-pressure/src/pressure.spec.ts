@@ -83,7 +83,7 @@ describe('bottleneckOf', () => {
     own: number,
     at: StageInputs = inputs({ queue: 1 }),
     weights: PressureWeights = { queue: own },
-  ): StagePressure => ({ stage: name, own, weights, inputs: at });
+  ): StagePressure => ({ stage: name, own, isHeld: false, weights, inputs: at });
 
   it('names the most downstream stage that is high, not the one with the highest pressure', () => {
     const stages = [
@@ -112,6 +112,12 @@ describe('bottleneckOf', () => {
     const at = inputs({ queue: 0.2, credit: 1 });
     const gateway = stage('Gateway', 0.8, at, DEFAULT_WEIGHTS.Gateway);
     expect(bottleneckOf([gateway], AT_REST)?.signal).toBe('credit');
+  });
+
+  it('still names a stage whose reaction keeps its queue short and its pool full', () => {
+    const held = { ...stage('FinalSink', 0.5), isHeld: true };
+    const stages = [stage('Gateway', 0.9), held];
+    expect(bottleneckOf(stages, AT_REST)?.stage).toBe('FinalSink');
   });
 
   it('says that a stage is stuck', () => {

@@ -126,6 +126,11 @@ export interface Bottleneck {
 export interface StagePressure {
   readonly stage: string;
   readonly own: number;
+  /**
+   * A reaction is in force and the pool is full to the limit it left. Then the stage is still what holds the others
+   * back, though the shorter queue reads as less pressure.
+   */
+  readonly isHeld: boolean;
   readonly weights: PressureWeights;
   readonly inputs: StageInputs;
 }
@@ -136,14 +141,14 @@ export interface ProcessPressure {
 }
 
 /**
- * The most downstream stage whose own pressure is high: a slow sink fills every pool before it, so the highest pressure
+ * The most downstream stage whose own pressure is high, or is held low by its reaction: a slow sink fills every pool before it, so the highest pressure
  * would name the Gateway.
  */
 export function bottleneckOf(
   stages: readonly StagePressure[],
   process: ProcessPressure,
 ): Bottleneck | undefined {
-  const cause = stages.findLast(({ own }) => own >= BOTTLENECK_FROM);
+  const cause = stages.findLast(({ own, isHeld }) => isHeld || own >= BOTTLENECK_FROM);
   return cause === undefined ? processBottleneck(process) : stageBottleneck(cause);
 }
 

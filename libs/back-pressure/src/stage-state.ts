@@ -103,6 +103,12 @@ export class StageState {
     };
   }
 
+  /** A reaction is in force, and the pool has nothing more to give. */
+  get isHeld(): boolean {
+    const { waiting, outstanding, limit } = this.pool;
+    return this.creditFactor < 1 && (waiting > 0 || outstanding >= limit);
+  }
+
   /** Sets the factor by which a reaction shortens the queue of the stage. */
   react(factor: number): void {
     this.creditFactor = factor;
