@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { ClientConfig } from 'pg';
 import { type Clock, type Lot, SystemClock } from '../../libs/flow-control/src/index.js';
 import { connectionConfig } from '../../src/database/connection-config.js';
+import type { Ending } from '../../src/ledger/acknowledgments.port.js';
 import { DeadLetterStore } from '../../src/dead-letters/dead-letter-store.js';
 import { Ledger, type LedgerSettings } from '../../src/ledger/ledger.js';
 import { PostgresAcknowledgments } from '../../src/ledger/postgres-acknowledgments.js';
@@ -123,4 +124,34 @@ export function makeRecords(
   fields: (index: number) => Partial<PipelineRecord> = () => ({}),
 ): PipelineRecord[] {
   return Array.from({ length: count }, (_, index) => makeRecord(fields(index)));
+}
+
+/** The id of a back end of the ledger, by the name of its connection. */
+export function backendOf(
+  ledger: Ledger,
+  name: 'flush' | 'acknowledge' | 'lease' | 'probe',
+): number {
+  return ledger.sessions[name].pid;
+}
+
+/** An acknowledged end. */
+export function endingOf(record: PipelineRecord, fields: Partial<Ending> = {}): Ending {
+  return {
+    record,
+    terminal: { status: 'acknowledged' },
+    attempts: 1,
+    destination: 'postgres',
+    ...fields,
+  };
+}
+
+/** An end with an output row of the table `delivered`. */
+export function deliveredEnding(record: PipelineRecord, payload?: string): Ending {
+  const output = {
+    table: 'delivered',
+    key: record.key ?? null,
+    payload: payload === undefined ? (record.body ?? Buffer.from('null')) : Buffer.from(payload),
+    headers: null,
+  };
+  return endingOf(record, { output });
 }
