@@ -1,4 +1,8 @@
+import { isSinkDefinition, type SinkDefinition } from './sink-definition.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
+
+/** Injects the definition of the running pipeline. */
+export const PIPELINE_DEFINITION = Symbol('PIPELINE_DEFINITION');
 
 /** Result of `preprocess` for a record that shall go no further. Made by `discard(reason)` only. */
 export class Discarded {
@@ -38,15 +42,43 @@ export interface PipelineDefinition<Payload = unknown, Processed = Payload> {
   readonly preprocess?: (payload: Payload, context: PreprocessContext) => Processed | Discarded;
   /** External I/O; what it returns replaces the payload (undefined: keeps it). */
   readonly egress?: (payload: Processed, context: EgressContext) => Awaitable<unknown>;
+  /** Where records are delivered; exactly one in this version. SINKS wins over it; neither: `postgres`. */
+  readonly sinks?: readonly [SinkDefinition];
+}
+
+/** The fields of a definition; anything else is a misspelling. */
+const FIELDS = ['name', 'schema', 'key', 'preprocess', 'egress', 'sinks'] as const;
+
+/** What the stages need to know of a definition: the payload's type is the definition's own matter. */
+export interface AnyPipelineDefinition {
+  readonly name: string;
+  readonly schema?: StandardSchemaV1;
+  readonly key?: (payload: never) => string | number | undefined | null;
+  readonly preprocess?: (payload: never, context: PreprocessContext) => unknown;
+  readonly egress?: (payload: never, context: EgressContext) => unknown;
+  readonly sinks?: readonly [SinkDefinition];
 }
 
 /** Types a definition; checks it at load. Throws a TypeError that names the field, the rule and the value. */
 export function definePipeline<Payload, Processed = Payload>(
   definition: PipelineDefinition<Payload, Processed>,
 ): PipelineDefinition<Payload, Processed> {
+  if (typeof definition !== 'object' || definition === null) {
+    throw new TypeError(
+      `definePipeline: the definition must be an object (got ${shown(definition)})`,
+    );
+  }
   const fail = (field: string, rule: string, value: unknown): never => {
-    throw new TypeError(`definePipeline: ${field} must be ${rule} (got ${typeof value})`);
+    throw new TypeError(`definePipeline: ${field} must be ${rule} (got ${shown(value)})`);
   };
+  for (const field of Object.keys(definition)) {
+    const known: readonly string[] = FIELDS;
+    if (!known.includes(field)) {
+      throw new TypeError(
+        `definePipeline: ${field} is no field of a definition (${known.join(', ')})`,
+      );
+    }
+  }
   if (typeof definition.name !== 'string' || definition.name === '') {
     fail('name', 'a non-empty string', definition.name);
   }
@@ -54,9 +86,26 @@ export function definePipeline<Payload, Processed = Payload>(
     const value = definition[field];
     if (value !== undefined && typeof value !== 'function') fail(field, 'a function', value);
   }
-  const { schema } = definition;
-  if (schema !== undefined && typeof schema['~standard']?.validate !== 'function') {
+  const { schema, sinks } = definition;
+  if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') {
     fail('schema', 'a Standard Schema', schema);
   }
+  if (sinks !== undefined) checkSinks(sinks, fail);
   return Object.freeze({ ...definition });
+}
+
+function checkSinks(
+  sinks: readonly unknown[],
+  fail: (field: string, rule: string, value: unknown) => never,
+): void {
+  if (!Array.isArray(sinks) || sinks.length !== 1) {
+    fail('sinks', 'a list of exactly one sink', Array.isArray(sinks) ? sinks.length : sinks);
+  }
+  if (!isSinkDefinition(sinks[0])) fail('sinks[0]', 'a sink, such as postgresSink()', sinks[0]);
+}
+
+/** Never a payload or a function's text: numbers as they are, of everything else its type. */
+function shown(value: unknown): string {
+  if (value === null) return 'null';
+  return typeof value === 'number' ? String(value) : typeof value;
 }

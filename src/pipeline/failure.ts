@@ -12,4 +12,19 @@ export interface Failure {
   readonly message: string;
   readonly status?: number;
   readonly retryAfterMs?: number;
+  /** No answer in time. */
+  readonly isTimeout?: boolean;
+}
+
+/** Answers about the destination rather than the record: a credential, a proxy without a service behind it. */
+const ABSENT_STATUSES: ReadonlySet<number> = new Set([401, 403, 502, 503, 504]);
+
+/**
+ * A timeout, 401, 403, 502, 503 or 504 is an outage as long as nothing else of the destination has succeeded since the
+ * record's first attempt; when others get through, it is this record.
+ */
+export function asOutage(failure: Failure, haveOthersSucceeded: boolean): Failure {
+  const isSilence = failure.isTimeout === true || ABSENT_STATUSES.has(failure.status ?? 0);
+  if (failure.kind !== 'retryable' || haveOthersSucceeded || !isSilence) return failure;
+  return { ...failure, kind: 'outage' };
 }

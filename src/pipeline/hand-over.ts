@@ -1,49 +1,51 @@
 import type { BackPressureController, StageMeter } from '#libs/back-pressure';
-import type { Lot } from '#libs/flow-control';
+import type { Clock, Lot } from '#libs/flow-control';
+import { type Carried, giveBack } from './give-back.js';
 import type { PipelineRecord } from './record.js';
-import type { Stage, StageId } from './stage.js';
+import type { Stage } from './stage.js';
 
-interface Waiting {
-  readonly record: PipelineRecord;
-  readonly lot: Lot;
-}
-
-/** Records that must go before those in the queue: what an earlier run left in the journal. */
+/** Records in the journal that are not in memory, such as those an earlier run left. */
 export interface Backlog {
-  /** Sizes in bytes of the records still to come, in order. Empty: nothing left. */
+  /** Sizes in bytes of the next records to come, in order. Empty: nothing left. */
   sizes(): readonly number[];
   /** Loads the next records, at most `count`; the ones that ended meanwhile are left out. */
   next(count: number): Promise<readonly PipelineRecord[]>;
 }
 
+export interface HandOverOptions {
+  readonly next: Stage;
+  readonly controller: BackPressureController;
+  /** Of the stage that hands over: its records count as completed when they leave. */
+  readonly meter: StageMeter;
+  readonly clock: Clock;
+  /** Told how many records have just left the stage. */
+  readonly onLeft?: (count: number) => void;
+}
+
+/** Records a request for credits covers; a grant is a prefix of it anyway. */
+const MAX_REQUEST = 1000;
+
 /**
  * The way from a stage of the downstream half to the next one: a FIFO of accepted records and one pump that moves them
  * as the next stage grants credits.
  *
- * H1 order: records leave in the order of `push`, a backlog before all of them.
+ * H1 order: records leave in the order of `push`; a backlog has the place at which it was queued.
  * H2 a record's own credit goes back after the next stage has taken it, never before.
  * H3 no closure, promise or timer per record: one waiting request for credits at a time.
  * Bounded by the credits of the stage: every record in here holds one.
  */
 export class HandOver {
-  private queue: Waiting[] = [];
+  private queue: (Carried | Backlog)[] = [];
   private head = 0;
+  private backlogs = 0;
   private isPumping = false;
-  private backlog: Backlog | undefined;
   private readonly stopping = new AbortController();
 
-  constructor(
-    private readonly from: StageId,
-    private readonly next: Stage,
-    private readonly controller: BackPressureController,
-    private readonly meter: StageMeter,
-    /** Told how many records have just left the stage. */
-    private readonly onLeft: (count: number) => void = () => undefined,
-  ) {}
+  constructor(private readonly options: HandOverOptions) {}
 
-  /** Records that wait here, without the backlog. */
+  /** Records that wait here, without those of a backlog. */
   get waiting(): number {
-    return this.queue.length - this.head;
+    return this.queue.length - this.head - this.backlogs;
   }
 
   /** Takes records over with their credits: `lot` holds at least one for each of them. */
@@ -52,12 +54,14 @@ export class HandOver {
     this.pump();
   }
 
-  /** Puts records before everything that waits. Call before the first `push`. */
-  resume(backlog: Backlog): void {
-    this.backlog = backlog;
+  /** Puts a backlog behind what waits and before everything that comes later. */
+  queueBacklog(backlog: Backlog): void {
+    this.queue.push(backlog);
+    this.backlogs += 1;
     this.pump();
   }
 
+  /** Nothing moves any more; what waits stays in the journal. */
   stop(): void {
     this.stopping.abort();
   }
@@ -70,12 +74,17 @@ export class HandOver {
   }
 
   private async run(): Promise<void> {
+    const { controller, next } = this.options;
     try {
-      if (this.backlog !== undefined) await this.runBacklog();
-      while (this.waiting > 0 && !this.stopping.signal.aborted) {
+      while (this.head < this.queue.length && !this.stopping.signal.aborted) {
+        const first = this.queue[this.head]!;
+        if (!('record' in first)) {
+          if (!(await this.moveBacklog(first))) return;
+          continue;
+        }
         const sizes = this.nextSizes();
         const granted =
-          this.controller.requestCredits(this.next.id, sizes.length, sizes) ??
+          controller.requestCredits(next.id, sizes.length, sizes) ??
           (await this.waitForCredits(sizes));
         if (granted === undefined) return;
         this.move(granted);
@@ -86,51 +95,57 @@ export class HandOver {
     }
   }
 
-  private async runBacklog(): Promise<void> {
-    for (;;) {
-      const sizes = this.backlog?.sizes() ?? [];
-      if (sizes.length === 0 || this.stopping.signal.aborted) break;
+  /** False when a stop has ended it. */
+  private async moveBacklog(backlog: Backlog): Promise<boolean> {
+    const { next } = this.options;
+    for (let sizes = backlog.sizes(); sizes.length > 0; sizes = backlog.sizes()) {
       const granted = await this.waitForCredits(sizes.slice(0, MAX_REQUEST));
-      if (granted === undefined) return;
-      const records = (await this.backlog?.next(granted.count)) ?? [];
+      if (granted === undefined) return false;
+      const records = await backlog.next(granted.count);
       const missing = granted.count - records.length;
       const bytes = records.reduce((sum, record) => sum + record.sizeBytes, 0);
-      if (missing > 0) granted.release(missing, granted.bytes - bytes);
-      if (records.length > 0) void this.next.take({ records, admitByMs: Infinity }, granted);
+      if (missing > 0) granted.release(missing, Math.max(0, granted.bytes - bytes));
+      if (records.length > 0) void next.take({ records, admitByMs: Infinity }, granted);
     }
-    this.backlog = undefined;
+    this.head += 1;
+    this.backlogs -= 1;
+    this.compact();
+    return true;
   }
 
+  /** Of the records before the next backlog. */
   private nextSizes(): number[] {
-    const count = Math.min(this.waiting, MAX_REQUEST);
-    const sizes = new Array<number>(count);
-    for (let i = 0; i < count; i += 1) sizes[i] = this.queue[this.head + i]!.record.sizeBytes;
+    const sizes: number[] = [];
+    const end = Math.min(this.queue.length, this.head + MAX_REQUEST);
+    for (let i = this.head; i < end; i += 1) {
+      const each = this.queue[i]!;
+      if (!('record' in each)) break;
+      sizes.push(each.record.sizeBytes);
+    }
     return sizes;
   }
 
   private async waitForCredits(sizes: readonly number[]): Promise<Lot | undefined> {
-    this.meter.blocked(true);
+    const { controller, next } = this.options;
     try {
       const { signal } = this.stopping;
-      return await this.controller.acquireCredits(this.next.id, sizes.length, { sizes, signal });
+      return await controller.acquireCredits(next.id, sizes.length, { sizes, signal });
     } catch (error) {
       // Only a stop ends this wait; the records stay in the journal, for the next start.
       if (this.stopping.signal.aborted) return undefined;
       throw error;
-    } finally {
-      this.meter.blocked(false);
     }
   }
 
   private move(granted: Lot): void {
     const end = this.head + granted.count;
-    const moved = this.queue.slice(this.head, end);
+    const moved = this.queue.slice(this.head, end) as Carried[];
     this.head = end;
     this.compact();
     const records = moved.map((waiting) => waiting.record);
-    void this.next.take({ records, admitByMs: Infinity }, granted);
-    for (const { record, lot } of moved) lot.release(1, record.sizeBytes);
-    this.onLeft(records.length);
+    void this.options.next.take({ records, admitByMs: Infinity }, granted);
+    giveBack(moved, this.options.meter, this.options.clock.now());
+    this.options.onLeft?.(records.length);
   }
 
   private compact(): void {
@@ -143,6 +158,3 @@ export class HandOver {
     }
   }
 }
-
-/** Records a request for credits covers; a grant is a prefix of it anyway. */
-const MAX_REQUEST = 1000;

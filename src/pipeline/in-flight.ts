@@ -3,6 +3,14 @@ import type { PipelineRecord } from './record.js';
 
 type Listener = (record: PipelineRecord) => void;
 
+/** Who follows all accepted records of this process. */
+export interface InFlightWatcher {
+  /** Records that an earlier run accepted; they have not passed the upstream half of this one. */
+  resumed(records: readonly PipelineRecord[]): void;
+  /** Records that have reached their end, or that this process leaves to the journal; once for each. */
+  settled(records: readonly PipelineRecord[]): void;
+}
+
 /**
  * The accepted records of this process that are not terminal yet, by id: where a record is now, and who waits for its
  * end (`Prefer: wait`). Bounded by the pipeline's credits: every record in here holds one.
@@ -11,6 +19,7 @@ type Listener = (record: PipelineRecord) => void;
 export class InFlight {
   private readonly records = new Map<string, PipelineRecord>();
   private readonly listeners = new Map<string, Set<Listener>>();
+  private readonly watchers: InFlightWatcher[] = [];
 
   get size(): number {
     return this.records.size;
@@ -24,10 +33,21 @@ export class InFlight {
     for (const record of records) this.records.set(record.id, record);
   }
 
-  /** Forgets records that have reached their end, and tells who waits for them. */
+  /** For records that come out of the journal instead of through the upstream half. */
+  resume(records: readonly PipelineRecord[]): void {
+    this.add(records);
+    for (const watcher of this.watchers) watcher.resumed(records);
+  }
+
+  watch(watcher: InFlightWatcher): void {
+    this.watchers.push(watcher);
+  }
+
+  /** Forgets records that have reached their end, and tells who waits for them. Unknown ones are passed over. */
   settle(records: readonly PipelineRecord[]): void {
-    for (const record of records) {
-      this.records.delete(record.id);
+    const known = records.filter((record) => this.records.delete(record.id));
+    for (const watcher of this.watchers) watcher.settled(known);
+    for (const record of known) {
       const waiting = this.listeners.get(record.id);
       if (waiting === undefined) continue;
       this.listeners.delete(record.id);

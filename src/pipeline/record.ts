@@ -80,7 +80,10 @@ export interface PipelineRecord {
   attempts: number;
   /** Failed attempts of all stages so far, newest last, at most 20 kept. */
   failures: FailedAttempt[] | undefined;
-  /** Set once by the upstream half. */
+  /**
+   * Set by the upstream half. KeyGen sets a refusal when the definition's `key` fails; IngressProcessing replaces that
+   * when the record is invalid anyway. Otherwise set once.
+   */
   verdict: Verdict | undefined;
   /** Set once, when its end is decided. */
   terminal: Terminal | undefined;

@@ -44,7 +44,7 @@ export interface Stage {
   start(): Promise<void> | void;
   /**
    * Called gateway first, when nothing comes any more. Waits for the records inside, but only while they move; what
-   * can't move is left to the journal.
+   * can't move is left to the journal. `deadlineMs` is a moment of the monotonic clock.
    */
   drain(deadlineMs: number): Promise<void> | void;
   /** Ends timers and connections. Idempotent. */

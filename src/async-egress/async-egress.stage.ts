@@ -1,0 +1,120 @@
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import type { StageMeter } from '#libs/back-pressure';
+import type { Lot } from '#libs/flow-control';
+import { drain } from '../pipeline/drain.js';
+import type { Carried } from '../pipeline/give-back.js';
+import { HandOver } from '../pipeline/hand-over.js';
+import { RetryPolicy } from '../pipeline/retry-policy.js';
+import { Settlement } from '../pipeline/settlement.js';
+import type { Slice, Stage } from '../pipeline/stage.js';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
+import { ASYNC_EGRESS_OPTIONS, type AsyncEgressOptions } from './async-egress.options.js';
+import { type Destination, EGRESS_DESTINATION, EGRESS_DESTINATION_NAME } from './destination.js';
+import { EgressCalls, type EgressCallsSnapshot } from './egress-calls.js';
+
+/**
+ * AsyncEgress: the external call of each record, if there is one.
+ *
+ * AE1 a record keeps its credit until FinalSink has it or its end is in the books.
+ * AE2 records of a key leave in the order in which they came.
+ * AE3 without a call slices pass as they are: no promise, timer or closure per record.
+ */
+@Injectable()
+export class AsyncEgressStage implements Stage {
+  readonly id = 'AsyncEgress';
+  private readonly logger = new Logger(AsyncEgressStage.name);
+  private readonly meter: StageMeter;
+  private readonly calls: EgressCalls | undefined;
+  private handOver: HandOver | undefined;
+
+  constructor(
+    private readonly runtime: StageRuntime,
+    @Inject(ASYNC_EGRESS_OPTIONS) private readonly options: AsyncEgressOptions,
+    private readonly settlement: Settlement,
+    @Optional() @Inject(EGRESS_DESTINATION) private readonly destination: Destination | undefined,
+  ) {
+    this.meter = runtime.controller.meter(this.id);
+    this.calls = destination === undefined ? undefined : this.makeCalls(destination);
+  }
+
+  connect(next: Stage): void {
+    const { controller, clock } = this.runtime;
+    this.handOver = new HandOver({ next, controller, meter: this.meter, clock });
+  }
+
+  start(): void {
+    const { calls } = this;
+    if (calls === undefined) return;
+    const { controller } = this.runtime;
+    controller.resizeStage(this.id, { inServiceLimit: this.options.maxConcurrentOperations });
+    this.settlement.onBlocked((isBlocked) => {
+      controller.stalled(this.id, isBlocked);
+      if (!isBlocked) calls.pump();
+    });
+  }
+
+  take({ records }: Slice, lot: Lot): void {
+    for (const record of records) record.stage = this.id;
+    if (this.calls === undefined) this.connected().push(records, lot);
+    else this.calls.take(records, lot);
+  }
+
+  /** The running calls; undefined when there is no call. */
+  snapshot(): EgressCallsSnapshot | undefined {
+    return this.calls?.snapshot();
+  }
+
+  drain(deadlineMs: number): Promise<void> {
+    const { clock } = this.runtime;
+    const inside = (): number => this.connected().waiting + (this.calls?.inside ?? 0);
+    const isWorking = (): boolean => (this.calls?.snapshot().running ?? 0) > 0;
+    return drain({ clock, deadlineMs, inside, isWorking });
+  }
+
+  async stop(): Promise<void> {
+    this.calls?.stop();
+    this.handOver?.stop();
+    await this.destination?.close();
+  }
+
+  private makeCalls(destination: Destination): EgressCalls {
+    const { runtime, options, meter } = this;
+    const retries = new RetryPolicy({
+      stage: this.id,
+      destination: EGRESS_DESTINATION_NAME,
+      maxAttempts: options.maxRetries,
+      baseDelayMs: options.baseRetryDelayMs,
+      maxDelayMs: options.maxRetryDelayMs,
+      clock: runtime.clock,
+      random: runtime.random,
+    });
+    return new EgressCalls({
+      runtime,
+      options,
+      destination,
+      retries,
+      meter,
+      isBlocked: () => this.settlement.isBlocked,
+      onDone: ({ record, lot }) => this.connected().push([record], lot),
+      onGivenUp: (carried, reason) => this.giveUp(carried, reason),
+    });
+  }
+
+  private async giveUp({ record, lot }: Carried, reason: string): Promise<void> {
+    const { attempts } = record;
+    const destination = EGRESS_DESTINATION_NAME;
+    try {
+      await this.settlement.deadLetter({ record, attempts, destination }, reason);
+    } catch (error) {
+      // Safe: the journal still has the record, and the next start carries it on.
+      this.logger.error(`Record ${record.id} is left to the journal: ${String(error)}`);
+      this.settlement.leave([record]);
+    }
+    lot.release(1, record.sizeBytes);
+  }
+
+  private connected(): HandOver {
+    if (this.handOver === undefined) throw new Error('AsyncEgress is not connected.');
+    return this.handOver;
+  }
+}

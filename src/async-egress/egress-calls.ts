@@ -1,0 +1,260 @@
+import type { StageMeter } from '#libs/back-pressure';
+import {
+  BoundedSemaphore,
+  KeyedSequencer,
+  type Lot,
+  type Permit,
+  type Timer,
+} from '#libs/flow-control';
+import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
+import type { Failure } from '../pipeline/failure.js';
+import type { Carried } from '../pipeline/give-back.js';
+import type { PipelineRecord, RecordHeaders } from '../pipeline/record.js';
+import type { Attempts, RetryPolicy } from '../pipeline/retry-policy.js';
+import type { StageRuntime } from '../pipeline/stage-runtime.js';
+import type { AsyncEgressOptions } from './async-egress.options.js';
+import type { Destination } from './destination.js';
+import { failureOf, timeoutFailure, UnusableResultError } from './egress-failure.js';
+
+interface Item extends Carried {
+  attempts: Attempts | undefined;
+}
+
+interface Call {
+  readonly item: Item;
+  readonly permit: Permit;
+  readonly abort: AbortController;
+  deadline: Deadline | undefined;
+  state: 'running' | 'timed-out';
+}
+
+export interface EgressCallsOptions {
+  readonly runtime: StageRuntime;
+  readonly options: AsyncEgressOptions;
+  readonly destination: Destination;
+  readonly retries: RetryPolicy;
+  readonly meter: StageMeter;
+  /** No call is started while this is true. */
+  readonly isBlocked: () => boolean;
+  /** The call has succeeded; the record goes on, with its credit. */
+  readonly onDone: (carried: Carried) => void;
+  /** No further attempt; resolves when the record has its end. */
+  readonly onGivenUp: (carried: Carried, reason: string) => Promise<void>;
+}
+
+export interface EgressCallsSnapshot {
+  readonly inside: number;
+  readonly running: number;
+  /** Calls that have timed out and not ended yet. */
+  readonly abandoned: number;
+  readonly abandonedTotal: number;
+  readonly waitingForRetry: number;
+}
+
+const NO_HEADERS: RecordHeaders = Object.freeze({});
+
+/**
+ * The running calls of AsyncEgress.
+ *
+ * ```
+ * take ─▶ one record of a key at a time ─▶ ready ─▶ permit ─▶ call ─▶ done
+ *                                            ▲                  └─ failed ─▶ back-off (no permit) ─▶ ready, or given up
+ * ```
+ * EC1 one record of a key is between its first attempt and its end here at a time; the next one follows in order.
+ * EC2 at most `maxConcurrentOperations` permits are out; a record in its back-off holds none.
+ * EC3 a call that ignores its signal loses its permit at the timeout and is counted as abandoned until it ends; no new
+ *     call starts while as many are abandoned as may run, so at most twice the limit exist.
+ * EC4 each record taken is told once, by `onDone` or `onGivenUp`.
+ * Bounded by the stage's credits: every item holds one.
+ */
+export class EgressCalls {
+  private readonly permits: BoundedSemaphore;
+  private readonly sequencer: KeyedSequencer<Item>;
+  private readonly deadlines: Deadlines<Call>;
+  private readonly ready: Item[] = [];
+  private readonly running = new Set<Call>();
+  private readonly backOffs = new Set<Timer>();
+  private state: 'running' | 'stopped' = 'running';
+  private insideNow = 0;
+  private abandoned = 0;
+  private abandonedTotal = 0;
+
+  constructor(private readonly parts: EgressCallsOptions) {
+    const { options, runtime } = parts;
+    this.permits = new BoundedSemaphore({
+      name: 'AsyncEgress calls',
+      permits: options.maxConcurrentOperations,
+      queueCapacity: 0,
+      clock: runtime.clock,
+    });
+    this.sequencer = new KeyedSequencer({ capacity: options.bufferSize });
+    this.deadlines = new Deadlines(runtime.clock, options.operationTimeoutMs, (call) =>
+      this.timedOut(call),
+    );
+  }
+
+  get inside(): number {
+    return this.insideNow;
+  }
+
+  snapshot(): EgressCallsSnapshot {
+    return {
+      inside: this.insideNow,
+      running: this.running.size,
+      abandoned: this.abandoned,
+      abandonedTotal: this.abandonedTotal,
+      waitingForRetry: this.backOffs.size,
+    };
+  }
+
+  take(records: readonly PipelineRecord[], lot: Lot): void {
+    for (const record of records) {
+      const item: Item = { record, lot, attempts: undefined };
+      const position = this.sequencer.offer(record.key, item);
+      if (position === undefined) throw new Error('AsyncEgress holds more records than credits.');
+      if (position === 'ready') this.ready.push(item);
+    }
+    this.insideNow += records.length;
+    this.pump();
+  }
+
+  /** Starts what may start. To be called when `isBlocked` has become false. */
+  pump(): void {
+    const { isBlocked, options } = this.parts;
+    while (this.ready.length > 0 && this.state === 'running' && !isBlocked()) {
+      if (this.abandoned >= options.maxConcurrentOperations) break;
+      const permit = this.permits.tryAcquire();
+      if (permit === undefined) break;
+      this.start(this.ready.shift()!, permit);
+    }
+    this.report();
+  }
+
+  /** Ends running calls and all waiting; the records stay in the journal. */
+  stop(): void {
+    this.state = 'stopped';
+    for (const call of this.running) call.abort.abort(new Error('The pipeline stops.'));
+    for (const timer of this.backOffs) timer.cancel();
+    this.backOffs.clear();
+    this.deadlines.clear();
+  }
+
+  private start(item: Item, permit: Permit): void {
+    item.attempts ??= this.parts.retries.begin(item.record);
+    const call: Call = {
+      item,
+      permit,
+      abort: new AbortController(),
+      deadline: undefined,
+      state: 'running',
+    };
+    call.deadline = this.deadlines.add(call);
+    this.running.add(call);
+    void this.run(call);
+  }
+
+  private async run(call: Call): Promise<void> {
+    const { record } = call.item;
+    try {
+      const result = await this.parts.destination.call(record, {
+        signal: call.abort.signal,
+        attempt: record.attempts + 1,
+        recordId: record.id,
+        key: record.key,
+        headers: record.headers ?? NO_HEADERS,
+      });
+      if (this.isLate(call)) return;
+      replacePayload(record, result);
+    } catch (error) {
+      if (!this.isLate(call)) this.failed(call, failureOf(error));
+      return;
+    }
+    this.succeeded(call);
+  }
+
+  /** Whether the attempt was over before the call was. */
+  private isLate(call: Call): boolean {
+    if (call.state === 'running') return this.state === 'stopped';
+    this.abandoned -= 1;
+    this.pump();
+    return true;
+  }
+
+  private timedOut(call: Call): void {
+    const { operationTimeoutMs } = this.parts.options;
+    call.state = 'timed-out';
+    this.abandoned += 1;
+    this.abandonedTotal += 1;
+    call.abort.abort(
+      new DOMException(`No answer within ${operationTimeoutMs} ms.`, 'TimeoutError'),
+    );
+    this.failed(call, timeoutFailure(operationTimeoutMs));
+  }
+
+  private succeeded(call: Call): void {
+    const { item } = call;
+    this.end(call);
+    this.parts.retries.succeeded(item.attempts!);
+    this.parts.onDone(item);
+    this.leave(item);
+  }
+
+  private failed(call: Call, failure: Failure): void {
+    const { item } = call;
+    const { meter, retries } = this.parts;
+    this.end(call);
+    meter.failed(1, failure.isTimeout === true ? 'timeout' : undefined);
+    const consequence = retries.failed(item.attempts!, failure);
+    if (consequence.kind === 'retry') this.backOff(item, consequence.delayMs);
+    else void this.giveUp(item, consequence.reason);
+    this.pump();
+  }
+
+  private end(call: Call): void {
+    call.deadline?.cancel();
+    call.permit.release();
+    this.running.delete(call);
+  }
+
+  private backOff(item: Item, delayMs: number): void {
+    const timer = this.parts.runtime.clock.setTimer(delayMs, () => {
+      this.backOffs.delete(timer);
+      this.ready.push(item);
+      this.pump();
+    });
+    this.backOffs.add(timer);
+  }
+
+  private async giveUp(item: Item, reason: string): Promise<void> {
+    await this.parts.onGivenUp(item, reason);
+    this.leave(item);
+  }
+
+  /** The record's end, or its way on, is decided: the next one of its key is ready. */
+  private leave({ record }: Item): void {
+    this.insideNow -= 1;
+    const next = this.sequencer.done(record.key);
+    if (next !== undefined) this.ready.push(next);
+    this.pump();
+  }
+
+  private report(): void {
+    const { meter, options } = this.parts;
+    meter.inService(this.permits.inUse, options.maxConcurrentOperations);
+    meter.queue(this.insideNow - this.permits.inUse);
+  }
+}
+
+/** The same object, or nothing, keeps the payload and its bytes. */
+function replacePayload(record: PipelineRecord, result: unknown): void {
+  if (result === undefined || result === record.payload) return;
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(result);
+  } catch (error) {
+    throw new UnusableResultError('The result of egress is not JSON.', { cause: error });
+  }
+  if (json === undefined) throw new UnusableResultError('The result of egress is not JSON.');
+  record.payload = result;
+  record.body = Buffer.from(json);
+}

@@ -1,0 +1,141 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { StageMeter } from '#libs/back-pressure';
+import type { Lot } from '#libs/flow-control';
+import type { Ending } from '../ledger/acknowledgments.port.js';
+import { drain } from '../pipeline/drain.js';
+import { type Carried, giveBack } from '../pipeline/give-back.js';
+import { RetryPolicy } from '../pipeline/retry-policy.js';
+import { Settlement } from '../pipeline/settlement.js';
+import type { Slice, Stage } from '../pipeline/stage.js';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
+import { type Delivered, Deliveries } from './deliveries.js';
+import { FINAL_SINK_OPTIONS, type FinalSinkOptions } from './final-sink.options.js';
+import type { PendingAcknowledgmentsSnapshot } from './pending-acknowledgments.js';
+import { type Sink, SINK } from './sinks/sink.js';
+
+/** Longest back-off after the first failed delivery, and after any. */
+const BASE_RETRY_DELAY_MS = 100;
+const MAX_RETRY_DELAY_MS = 2000;
+
+/**
+ * FinalSink: delivers, waits for the destination's acknowledgment, and enters the end of records in the books.
+ *
+ * FS1 a record has one end: acknowledged when the destination has it, or a dead letter; never both.
+ * FS2 the order of an end is: destination, books, origin and pipeline credit, the stage's credit.
+ * FS3 credits come back on every way out.
+ */
+@Injectable()
+export class FinalSinkStage implements Stage {
+  readonly id = 'FinalSink';
+  private readonly logger = new Logger(FinalSinkStage.name);
+  private readonly meter: StageMeter;
+  private readonly deliveries: Deliveries;
+
+  constructor(
+    private readonly runtime: StageRuntime,
+    @Inject(FINAL_SINK_OPTIONS) private readonly options: FinalSinkOptions,
+    private readonly settlement: Settlement,
+    @Inject(SINK) private readonly sink: Sink,
+  ) {
+    this.meter = runtime.controller.meter(this.id);
+    this.deliveries = new Deliveries({
+      runtime,
+      options,
+      sink,
+      retries: new RetryPolicy({
+        stage: this.id,
+        destination: sink.name,
+        maxAttempts: options.maxRetries,
+        baseDelayMs: BASE_RETRY_DELAY_MS,
+        maxDelayMs: MAX_RETRY_DELAY_MS,
+        clock: runtime.clock,
+        random: runtime.random,
+      }),
+      meter: this.meter,
+      isBlocked: () => settlement.isBlocked,
+      onDelivered: (delivered) => void this.acknowledge(delivered),
+      onGivenUp: (carried, reason) => this.giveUp(carried, reason),
+    });
+  }
+
+  /** The last stage has no next one. */
+  connect(): void {}
+
+  async start(): Promise<void> {
+    const { controller } = this.runtime;
+    const { maxBatchRecords, isOrdered } = this.sink;
+    const { maxPendingAcknowledgments } = this.options;
+    const atATime = isOrdered ? maxBatchRecords : maxPendingAcknowledgments;
+    const inServiceLimit = Math.min(atATime, maxPendingAcknowledgments);
+    controller.resizeStage(this.id, { inServiceLimit });
+    this.settlement.onBlocked((isBlocked) => {
+      controller.stalled(this.id, isBlocked);
+      if (!isBlocked) this.deliveries.pump();
+    });
+    await this.sink.start();
+  }
+
+  take({ records }: Slice, lot: Lot): void {
+    for (const record of records) record.stage = this.id;
+    this.deliveries.take(records, lot);
+  }
+
+  snapshot(): PendingAcknowledgmentsSnapshot {
+    return this.deliveries.snapshot();
+  }
+
+  drain(deadlineMs: number): Promise<void> {
+    const { clock } = this.runtime;
+    const inside = (): number => this.runtime.controller.credits(this.id).outstanding;
+    return drain({ clock, deadlineMs, inside, isWorking: () => this.deliveries.isDelivering });
+  }
+
+  async stop(): Promise<void> {
+    this.deliveries.stop();
+    this.settlement.stop();
+    await this.sink.stop();
+  }
+
+  private async acknowledge(delivered: readonly Delivered[]): Promise<void> {
+    const endings = delivered.map((each) => this.endingOf(each));
+    if (this.sink.endsRecords) this.settlement.tell(endings);
+    else await this.enter(endings);
+    giveBack(delivered, this.meter, this.runtime.clock.now());
+  }
+
+  private async enter(endings: readonly Ending[]): Promise<void> {
+    try {
+      const refused = await this.settlement.finish(endings);
+      for (const { ending, error } of refused) this.leave(ending.record.id, [ending], error);
+    } catch (error) {
+      this.leave(`${endings.length} records`, endings, error);
+    }
+  }
+
+  private endingOf({ record, externalId }: Delivered): Ending {
+    return {
+      record,
+      terminal: { status: 'acknowledged' },
+      attempts: record.attempts,
+      destination: this.sink.name,
+      ...(externalId === undefined ? {} : { externalId }),
+    };
+  }
+
+  private async giveUp({ record, lot }: Carried, reason: string): Promise<void> {
+    const { attempts } = record;
+    const destination = this.sink.name;
+    try {
+      await this.settlement.deadLetter({ record, attempts, destination }, reason);
+    } catch (error) {
+      this.leave(record.id, [{ record }], error);
+    }
+    lot.release(1, record.sizeBytes);
+  }
+
+  /** Safe: the journal still has the records, and the next start carries them on. */
+  private leave(what: string, endings: readonly Pick<Ending, 'record'>[], error: unknown): void {
+    this.logger.error(`Left to the journal: ${what}: ${String(error)}`);
+    this.settlement.leave(endings.map(({ record }) => record));
+  }
+}

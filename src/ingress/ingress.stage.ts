@@ -1,0 +1,212 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { StageMeter } from '#libs/back-pressure';
+import type { Lot, Permit } from '#libs/flow-control';
+import { Journal } from '../ledger/journal.port.js';
+import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
+import { drain } from '../pipeline/drain.js';
+import { HandOver } from '../pipeline/hand-over.js';
+import { InFlight } from '../pipeline/in-flight.js';
+import { bytesOf, refuse } from '../pipeline/pass-on.js';
+import type { PipelineRecord } from '../pipeline/record.js';
+import type { Slice, Stage } from '../pipeline/stage.js';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
+import { IngressBuffer } from './ingress-buffer.js';
+import { INGRESS_OPTIONS, type IngressOptions } from './ingress.options.js';
+import { JournalBacklog } from './journal-backlog.js';
+import { Processing } from './processing.js';
+
+/**
+ * IngressProcessing: validates, preprocesses and accepts durably.
+ *
+ * ```
+ * slice ─▶ place in the buffer ─▶ schema, preprocess ─▶ journal ─▶ accepted ─▶ hand-over ─▶ AsyncEgress
+ * ```
+ * IP1 a record holds a place in the buffer and a credit from its validation until AsyncEgress has it; both come back
+ *     exactly once, whatever becomes of it.
+ * IP2 records are journalled and handed over in the order in which they came.
+ * IP3 nothing is refused after the journal has it.
+ */
+@Injectable()
+export class IngressStage implements Stage {
+  readonly id = 'IngressProcessing';
+  private readonly meter: StageMeter;
+  private readonly buffer: IngressBuffer;
+  private readonly processing: Processing;
+  private readonly backlog: JournalBacklog;
+  private handOver: HandOver | undefined;
+
+  constructor(
+    private readonly runtime: StageRuntime,
+    @Inject(INGRESS_OPTIONS) private readonly options: IngressOptions,
+    @Inject(PIPELINE_DEFINITION) definition: AnyPipelineDefinition,
+    private readonly journal: Journal,
+    private readonly inFlight: InFlight,
+  ) {
+    const { controller, clock } = runtime;
+    this.meter = controller.meter(this.id);
+    this.processing = new Processing(options, definition);
+    this.backlog = new JournalBacklog(journal, controller, inFlight);
+    this.buffer = new IngressBuffer({
+      capacity: options.maxBufferSize,
+      maxSlices: options.bufferSize,
+      clock,
+      onLevel: (inside) => this.meter.queue(inside),
+    });
+  }
+
+  /** Records inside the buffer. */
+  get inside(): number {
+    return this.buffer.inside;
+  }
+
+  connect(next: Stage): void {
+    const { controller, clock } = this.runtime;
+    this.handOver = new HandOver({
+      next,
+      controller,
+      meter: this.meter,
+      clock,
+      onLeft: (count) => this.buffer.leave(count),
+    });
+  }
+
+  start(): void {
+    this.meter.queueCapacity(this.options.maxBufferSize);
+    this.journal.onBacklog(() => this.carryOn());
+    this.carryOn();
+  }
+
+  async take(slice: Slice, lot: Lot): Promise<void> {
+    const { records } = slice;
+    for (const record of records) record.stage = this.id;
+    const processed: Promise<void>[] = [];
+    const turn = this.buffer.tryTurn();
+    const entered = turn === undefined ? 0 : this.buffer.enter(records.length);
+    if (entered > 0) processed.push(this.process(records.slice(0, entered), lot));
+    if (entered === records.length) turn?.release();
+    else await this.waitForRoom({ slice, lot, entered, processed }, turn);
+    await Promise.all(processed);
+  }
+
+  drain(deadlineMs: number): Promise<void> {
+    const { clock } = this.runtime;
+    return drain({ clock, deadlineMs, inside: () => this.inside });
+  }
+
+  stop(): void {
+    this.backlog.stop();
+    this.handOver?.stop();
+  }
+
+  /** Queues what the journal holds beyond memory, before every newer record. */
+  private carryOn(): void {
+    if (this.journal.backlog().length === 0) return;
+    this.backlog.prepare();
+    this.connected().queueBacklog(this.backlog);
+  }
+
+  private async waitForRoom(entering: Entering, freeTurn: Permit | undefined): Promise<void> {
+    const { slice, lot } = entering;
+    const { records, signal } = slice;
+    const dueMs = this.dueMs(slice);
+    const wait = (): { signal?: AbortSignal; timeoutMs: number } => ({
+      ...(signal === undefined ? {} : { signal }),
+      timeoutMs: dueMs - this.runtime.clock.now(),
+    });
+    // No turn in time, caller gone or line full: whichever it is, the slice is refused below.
+    const turn = freeTurn ?? (await this.buffer.turn(wait()).catch(() => undefined));
+    while (turn !== undefined && entering.entered < records.length) {
+      if (!(await this.buffer.room(wait()))) break;
+      const from = entering.entered;
+      entering.entered += this.buffer.enter(records.length - from);
+      entering.processed.push(this.process(records.slice(from, entering.entered), lot));
+    }
+    turn?.release();
+    refuse(records.slice(entering.entered), lot, this.refusal());
+  }
+
+  /** What its source holds waits as long as it takes. */
+  private dueMs({ admitByMs }: Slice): number {
+    if (admitByMs === Infinity) return Infinity;
+    return Math.min(admitByMs, this.runtime.clock.now() + this.options.bufferTimeoutMs);
+  }
+
+  private refusal(): Error {
+    return this.runtime.controller.refusal(this.id, 'queue');
+  }
+
+  /** Decides about records that are in the buffer. Synchronous up to the journal, so that order holds. */
+  private async process(records: readonly PipelineRecord[], lot: Lot): Promise<void> {
+    const accepted: PipelineRecord[] = [];
+    const discarded: PipelineRecord[] = [];
+    const rejected: PipelineRecord[] = [];
+    for (const record of records) {
+      const verdict = this.processing.run(record);
+      if (verdict.kind === 'accepted') {
+        accepted.push(record);
+        continue;
+      }
+      record.verdict = verdict;
+      (verdict.kind === 'discarded' ? discarded : rejected).push(record);
+    }
+    if (rejected.length > 0) {
+      this.meter.failed(rejected.length);
+      this.leave(rejected, lot);
+    }
+    const kept = accepted.length === 0 ? undefined : this.accept(accepted, lot);
+    const dropped = discarded.length === 0 ? undefined : this.discard(discarded, lot);
+    await kept;
+    await dropped;
+  }
+
+  private async accept(records: readonly PipelineRecord[], lot: Lot): Promise<void> {
+    try {
+      await this.journal.append(records);
+    } catch (error) {
+      this.refuseAll(records, lot, error);
+      return;
+    }
+    const acceptedAtMs = this.runtime.clock.wallNow();
+    for (const record of records) {
+      record.verdict = { kind: 'accepted' };
+      record.acceptedAtMs = acceptedAtMs;
+    }
+    this.inFlight.add(records);
+    this.connected().push(records, lot);
+  }
+
+  private async discard(records: readonly PipelineRecord[], lot: Lot): Promise<void> {
+    const { clock } = this.runtime;
+    try {
+      await this.journal.discard(records);
+    } catch (error) {
+      this.refuseAll(records, lot, error);
+      return;
+    }
+    this.meter.completed(records.length, clock.now() - lot.grantedAtMs);
+    this.leave(records, lot);
+  }
+
+  private refuseAll(records: readonly PipelineRecord[], lot: Lot, error: unknown): void {
+    for (const record of records) record.verdict = { kind: 'refused', error: error as Error };
+    this.leave(records, lot);
+  }
+
+  private leave(records: readonly PipelineRecord[], lot: Lot): void {
+    lot.release(records.length, bytesOf(records));
+    this.buffer.leave(records.length);
+  }
+
+  private connected(): HandOver {
+    if (this.handOver === undefined) throw new Error('IngressProcessing is not connected.');
+    return this.handOver;
+  }
+}
+
+/** A slice on its way into the buffer. */
+interface Entering {
+  readonly slice: Slice;
+  readonly lot: Lot;
+  entered: number;
+  readonly processed: Promise<void>[];
+}

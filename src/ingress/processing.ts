@@ -1,0 +1,87 @@
+import {
+  type AnyPipelineDefinition,
+  Discarded,
+  type PreprocessContext,
+} from '../pipeline/definition.js';
+import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
+import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
+import type { StandardSchemaV1 } from '../pipeline/standard-schema.js';
+import type { IngressOptions } from './ingress.options.js';
+import { isPromise, validate } from './validation.js';
+
+const ACCEPTED: Verdict = { kind: 'accepted' };
+const NO_HEADERS: RecordHeaders = Object.freeze({});
+const discard = (reason: string): Discarded => new Discarded(reason);
+
+/**
+ * Validation and preprocessing of one record: what becomes of it, its payload and the bytes that will be delivered.
+ *
+ * The bytes are the sender's, or the sender's payload written again, unless `preprocess` returned another object: a
+ * schema that fills in defaults shapes what the pipeline's functions see, not what is delivered.
+ */
+export class Processing {
+  private readonly schema: StandardSchemaV1 | undefined;
+  private readonly preprocess: AnyPipelineDefinition['preprocess'];
+
+  constructor(options: IngressOptions, definition: AnyPipelineDefinition) {
+    this.schema = options.enableValidation ? definition.schema : undefined;
+    this.preprocess = options.enablePreprocessing ? definition.preprocess : undefined;
+  }
+
+  /** Decides about the record; writes payload and body of one that can be accepted. Never throws. */
+  run(record: PipelineRecord): Verdict {
+    try {
+      const validated = validate(this.schema, record.payload);
+      if (validated.issues !== undefined) return { kind: 'invalid', issues: validated.issues };
+      // KeyGen could not compute the key of a payload that is valid.
+      if (record.verdict !== undefined) return record.verdict;
+      return this.carryOn(record, validated.value);
+    } catch (error) {
+      return { kind: 'refused', error: error as PipelineFunctionError };
+    }
+  }
+
+  private carryOn(record: PipelineRecord, value: unknown): Verdict {
+    const processed = this.preprocessed(record, value);
+    if (processed instanceof Discarded) return { kind: 'discarded', reason: processed.reason };
+    if (processed === value) record.body ??= written(record.payload);
+    else record.body = written(processed);
+    record.payload = processed;
+    return ACCEPTED;
+  }
+
+  private preprocessed(record: PipelineRecord, value: unknown): unknown {
+    if (this.preprocess === undefined) return value;
+    const context: PreprocessContext = {
+      discard,
+      key: record.key,
+      headers: record.headers ?? NO_HEADERS,
+    };
+    let processed: unknown;
+    try {
+      processed = this.preprocess(value as never, context);
+    } catch (error) {
+      throw PipelineFunctionError.threw('preprocess', error);
+    }
+    if (!isPromise(processed)) return processed;
+    // Nobody awaits it; its rejection must not end the process.
+    processed.then(undefined, () => undefined);
+    throw new PipelineFunctionError('preprocess', 'returned a promise, but it must be synchronous');
+  }
+}
+
+function written(payload: unknown): Buffer {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(payload);
+  } catch (error) {
+    throw new PipelineFunctionError('preprocess', 'returned what JSON cannot hold', {
+      cause: error,
+    });
+  }
+  if (json === undefined) {
+    const what = payload === undefined ? 'nothing' : `a ${typeof payload}`;
+    throw new PipelineFunctionError('preprocess', `must return a JSON value (got ${what})`);
+  }
+  return Buffer.from(json);
+}
