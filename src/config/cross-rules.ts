@@ -63,6 +63,29 @@ const RULES: readonly CrossRule[] = [
         ? undefined
         : `MAX_RECORD_BYTES must be at most MAX_BODY_BYTES (got ${bounds.maxRecordBytes} and ${bounds.maxBodyBytes}).`,
   },
+  {
+    groups: ['egress'],
+    broken: ({ egress }) =>
+      egress.baseRetryDelayMs <= egress.maxRetryDelayMs
+        ? undefined
+        : `EGRESS_BASE_RETRY_DELAY_MS must be at most EGRESS_MAX_RETRY_DELAY_MS (got ${egress.baseRetryDelayMs} and ${egress.maxRetryDelayMs}).`,
+  },
+  {
+    groups: ['egress'],
+    broken: ({ egress }) =>
+      twice('EGRESS_BUFFER_SIZE', egress.bufferSize, {
+        of: 'EGRESS_MAX_CONCURRENT_OPERATIONS',
+        value: egress.maxConcurrentOperations,
+      }),
+  },
+  {
+    groups: ['finalSink'],
+    broken: ({ finalSink }) =>
+      twice('FINAL_SINK_BUFFER_SIZE', finalSink.bufferSize, {
+        of: 'FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS',
+        value: finalSink.maxPendingAcknowledgments,
+      }),
+  },
 ];
 
 /** The sentences of the rules that do not hold; rules over a group that is wrong in itself are left out. */
@@ -75,4 +98,14 @@ export function brokenRules(options: AppOptions, wrong: ReadonlySet<string>): st
 
 function below(name: string, value: number, other: { than: string; value: number }): string {
   return `${name} must be less than ${other.than} (got ${value} and ${other.value}).`;
+}
+
+/** A reaction halves the credits; half of them must still cover the work in service, or a healthy stage stays throttled. */
+function twice(
+  name: string,
+  value: number,
+  other: { of: string; value: number },
+): string | undefined {
+  if (value >= 2 * other.value) return undefined;
+  return `${name} must be at least twice ${other.of} (got ${value} and ${other.value}).`;
 }

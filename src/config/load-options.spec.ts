@@ -81,6 +81,18 @@ describe('loadOptions', () => {
       { MAX_RECORD_BYTES: '2000000' },
       'MAX_RECORD_BYTES must be at most MAX_BODY_BYTES (got 2000000 and 1048576).',
     ],
+    [
+      { EGRESS_BASE_RETRY_DELAY_MS: '3000' },
+      'EGRESS_BASE_RETRY_DELAY_MS must be at most EGRESS_MAX_RETRY_DELAY_MS (got 3000 and 2000).',
+    ],
+    [
+      { EGRESS_BUFFER_SIZE: '99' },
+      'EGRESS_BUFFER_SIZE must be at least twice EGRESS_MAX_CONCURRENT_OPERATIONS (got 99 and 50).',
+    ],
+    [
+      { FINAL_SINK_BUFFER_SIZE: '1999' },
+      'FINAL_SINK_BUFFER_SIZE must be at least twice FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS (got 1999 and 1000).',
+    ],
   ])('refuses %j, which breaks a rule over several settings', (environment, sentence) => {
     expect(mistakes(environment)).toEqual([sentence]);
   });

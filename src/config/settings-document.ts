@@ -17,6 +17,13 @@ const TITLES: Readonly<Record<keyof typeof appOptionGroups, string>> = {
   bounds: 'Bounds of a request',
   control: 'Control',
   database: 'Database',
+  ledger: 'Journal',
+  gateway: 'Stage Gateway',
+  keygen: 'Stage KeyGen',
+  ingress: 'Stage IngressProcessing',
+  egress: 'Stage AsyncEgress',
+  finalSink: 'Stage FinalSink',
+  sink: 'Sinks',
 };
 
 /** The text of docs/settings.md. */

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { PipelineModule } from '../pipeline/pipeline.module.js';
 import { DatabaseHealthIndicator } from './database.health.js';
 import { HealthController } from './health.controller.js';
 import { HealthIndicators } from './health.indicators.js';
@@ -7,7 +8,7 @@ import { SustainedPressure } from './sustained-pressure.js';
 
 @Module({
   // A probe asks every few seconds: what fails is answered, not logged each time.
-  imports: [TerminusModule.forRoot({ logger: false })],
+  imports: [PipelineModule, TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],
   providers: [HealthIndicators, DatabaseHealthIndicator, SustainedPressure],
 })

@@ -25,7 +25,9 @@ describe('FrontDoor', () => {
 
   it('gives requests to the handler once it is opened', async () => {
     const door = await open();
-    door.openTo((_, response) => response.end('up'));
+    door.prepare((_, response) => response.end('up'));
+    expect((await fetch(`http://127.0.0.1:${door.port}/`)).status).toBe(503);
+    door.open();
     expect(await (await fetch(`http://127.0.0.1:${door.port}/`)).text()).toBe('up');
   });
 
@@ -49,11 +51,12 @@ describe('FrontDoor', () => {
     const door = await open();
     let finish = (): void => undefined;
     const arrived = new Promise<void>((resolve) => {
-      door.openTo((_, response) => {
+      door.prepare((_, response) => {
         finish = () => response.end('done');
         resolve();
       });
     });
+    door.open();
     const answer = fetch(`http://127.0.0.1:${door.port}/`);
     await arrived;
     const closed = door.close();

@@ -2,10 +2,16 @@
  * The listening socket, open before anything else is touched: a second start on the same port ends here, before it
  * comes near the first one's data.
  *
- * F1  Until `openTo` every request is answered by a 503 problem (`starting`), health included but for its liveness.
+ * F1  Until `open` every request is answered by a 503 problem (`starting`), health included but for its liveness.
  * F2  `close` stops listening at once and lets the answers in flight end, for at most `CLOSE_GRACE_MS`.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -23,9 +29,10 @@ export class PortError extends Error {
 export class FrontDoor {
   readonly server: Server;
   private handler: Handler = answerStarting;
+  private prepared: Handler | undefined;
 
-  constructor() {
-    this.server = createServer((request, response) => this.handler(request, response));
+  constructor(options: ServerOptions = {}) {
+    this.server = createServer(options, (request, response) => this.handler(request, response));
     this.server.keepAliveTimeout = KEEP_ALIVE_MS;
   }
 
@@ -49,9 +56,13 @@ export class FrontDoor {
     });
   }
 
-  /** From now on `handler` answers. */
-  openTo(handler: Handler): void {
-    this.handler = handler;
+  /** Names who answers once the door is open. */
+  prepare(handler: Handler): void {
+    this.prepared = handler;
+  }
+
+  open(): void {
+    this.handler = this.prepared ?? answerStarting;
   }
 
   close(): Promise<void> {

@@ -1,9 +1,11 @@
+import { Logger } from '@nestjs/common';
 import type { BackPressureController } from '#libs/back-pressure';
 import type { ServiceOptions } from '../config/service.options.js';
 import { FakeClock } from '../../test/support/fake-clock.js';
+import { until } from '../../test/support/until.js';
 import { InFlight } from './in-flight.js';
 import { Intake } from './intake.js';
-import { PipelineLifecycle } from './pipeline.lifecycle.js';
+import { PipelineLifecycle, PipelineParts } from './pipeline.lifecycle.js';
 import { StageRuntime } from './stage-runtime.js';
 import { type Stage, STAGE_IDS, type StageId } from './stage.js';
 
@@ -11,9 +13,14 @@ interface SetUp {
   readonly options?: Partial<ServiceOptions>;
   /** Replaces verbs of a stage. */
   readonly stages?: Partial<Record<StageId, Partial<Stage>>>;
+  readonly startLedger?: () => Promise<void>;
 }
 
-function setUp({ options = {}, stages: replaced = {} }: SetUp = {}) {
+function setUp({
+  options = {},
+  stages: replaced = {},
+  startLedger = () => Promise.resolve(),
+}: SetUp = {}) {
   const calls: string[] = [];
   const note = (text: string): void => void calls.push(text);
   const stages = STAGE_IDS.map((id): Stage => ({
@@ -31,18 +38,30 @@ function setUp({ options = {}, stages: replaced = {} }: SetUp = {}) {
     start: () => note('start controller'),
     stop: () => note('stop controller'),
   } as unknown as BackPressureController;
+  const superseded: ((error: Error) => void)[] = [];
+  const ledger = {
+    start: (onSuperseded: (error: Error) => void) => {
+      note('start ledger');
+      superseded.push(onSuperseded);
+      return startLedger();
+    },
+    stop: () => Promise.resolve(note('stop ledger')),
+  };
+  const settlement = { stop: () => note('stop settlement') };
   const lifecycle = new PipelineLifecycle(
-    stages,
+    new PipelineParts(stages, ledger, settlement),
     new StageRuntime(controller, clock, () => 0.5),
     intake,
     new InFlight(),
     { shutdownTimeoutMs: 25_000, shutdownAnnounceMs: 0, ...options } as ServiceOptions,
   );
-  return { calls, clock, intake, lifecycle };
+  return { calls, clock, intake, lifecycle, superseded };
 }
 
 describe('PipelineLifecycle', () => {
-  it('connects the stages, starts them sink first, then opens intake (L1)', async () => {
+  beforeAll(() => Logger.overrideLogger(false));
+
+  it('connects the stages, starts the ledger and the stages sink first, then opens intake (L1)', async () => {
     const { calls, intake, lifecycle } = setUp();
     expect(intake.closed?.reason).toBe('starting');
     lifecycle.onApplicationBootstrap();
@@ -53,6 +72,7 @@ describe('PipelineLifecycle', () => {
       'connect KeyGen IngressProcessing',
       'connect IngressProcessing AsyncEgress',
       'connect AsyncEgress FinalSink',
+      'start ledger',
       'start FinalSink',
       'start AsyncEgress',
       'start IngressProcessing',
@@ -64,13 +84,14 @@ describe('PipelineLifecycle', () => {
   });
 
   it('does not wait for a slow stage, and is not open before it is there (L3)', async () => {
-    let isThere = (): void => undefined;
+    let isThere: (() => void) | undefined;
     const start = () => new Promise<void>((resolve) => (isThere = resolve));
     const { intake, lifecycle } = setUp({ stages: { FinalSink: { start } } });
     lifecycle.onApplicationBootstrap();
+    await until(() => isThere, { what: 'FinalSink is being started' });
     expect(lifecycle.state).toBe('starting');
     expect(intake.closed?.reason).toBe('starting');
-    isThere();
+    isThere?.();
     await lifecycle.whenStarted();
     expect(lifecycle.state).toBe('running');
   });
@@ -88,7 +109,9 @@ describe('PipelineLifecycle', () => {
     await lifecycle.beforeApplicationShutdown();
     expect(calls).toEqual([
       ...STAGE_IDS.map((id) => `drain ${id}`),
+      'stop settlement',
       ...STAGE_IDS.map((id) => `stop ${id}`),
+      'stop ledger',
       'stop controller',
     ]);
     expect(intake.closed?.reason).toBe('stopping');
@@ -127,16 +150,35 @@ describe('PipelineLifecycle', () => {
   });
 
   it('does not open intake when the stop comes before the end of the start', async () => {
-    let isThere = (): void => undefined;
+    let isThere: (() => void) | undefined;
     const start = () => new Promise<void>((resolve) => (isThere = resolve));
     const { intake, lifecycle } = setUp({ stages: { Gateway: { start } } });
     lifecycle.onApplicationBootstrap();
-    // The stages behind the Gateway start in microtasks of their own.
-    for (let i = 0; i < 10; i += 1) await Promise.resolve();
+    await until(() => isThere, { what: 'the Gateway is being started' });
     await lifecycle.beforeApplicationShutdown();
-    isThere();
+    isThere?.();
     await lifecycle.whenStarted();
     expect(intake.closed?.reason).toBe('stopping');
     expect(lifecycle.state).toBe('stopped');
+  });
+
+  it('takes a ledger that stops during the start for the stop that it is', async () => {
+    let refuse = (_error: Error): void => undefined;
+    const startLedger = () => new Promise<void>((_, reject) => (refuse = reject));
+    const { lifecycle } = setUp({ startLedger });
+    lifecycle.onApplicationBootstrap();
+    await lifecycle.beforeApplicationShutdown();
+    refuse(new Error('The ledger has stopped.'));
+    await expect(lifecycle.whenStarted()).resolves.toBeUndefined();
+  });
+
+  it('tells when another process has taken its place', async () => {
+    const { lifecycle, superseded } = setUp();
+    const told: string[] = [];
+    lifecycle.onFatal((error) => told.push(error.message));
+    lifecycle.onApplicationBootstrap();
+    await lifecycle.whenStarted();
+    superseded[0]?.(new Error('A newer process has this INSTANCE_ID.'));
+    expect(told).toEqual(['A newer process has this INSTANCE_ID.']);
   });
 });

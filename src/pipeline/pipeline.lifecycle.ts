@@ -3,8 +3,9 @@
  *
  * starting → running → announcing → draining → stopped
  *
- * L1  Start: sink first, Gateway last, then intake opens; what an earlier run left is in line by then.
- * L2  Stop: announced (not ready, still accepting), then intake closes, then the stages drain Gateway first, then stop.
+ * L1  Start: the ledger, then the stages, sink first, then intake opens; what an earlier run left is in line by then.
+ * L2  Stop: announced (not ready, still accepting), then intake closes, then the stages drain Gateway first, then stop, the
+ *     ledger last.
  *     All of it ends by SHUTDOWN_TIMEOUT_MS; what could not move is in the journal.
  * L3  The start runs in the background: a database that is away delays it and does not end it.
  */
@@ -17,13 +18,22 @@ import {
 } from '@nestjs/common';
 import { sleep } from '#libs/flow-control';
 import { SERVICE_OPTIONS, type ServiceOptions } from '../config/service.options.js';
+import type { Ledger } from '../ledger/ledger.js';
 import { InFlight } from './in-flight.js';
 import { Intake } from './intake.js';
+import type { Settlement } from './settlement.js';
 import { StageRuntime } from './stage-runtime.js';
 import type { Stage } from './stage.js';
 
-/** The stages, upstream to downstream. */
-export const PIPELINE_STAGES = Symbol('PIPELINE_STAGES');
+/** What the lifecycle starts and stops. Made by the pipeline's module, which knows the order. */
+export class PipelineParts {
+  constructor(
+    /** Upstream to downstream. */
+    readonly stages: readonly Stage[],
+    readonly ledger: Pick<Ledger, 'start' | 'stop'>,
+    readonly settlement: Pick<Settlement, 'stop'>,
+  ) {}
+}
 
 export type PipelineState = 'starting' | 'running' | 'announcing' | 'draining' | 'stopped';
 
@@ -31,11 +41,12 @@ export type PipelineState = 'starting' | 'running' | 'announcing' | 'draining' |
 export class PipelineLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private current: PipelineState = 'starting';
   private starting: Promise<void> | undefined;
+  private readonly fatalListeners: ((error: Error) => void)[] = [];
   private stopping: Promise<void> | undefined;
   private readonly log = new Logger('Pipeline');
 
   constructor(
-    @Inject(PIPELINE_STAGES) private readonly stages: readonly Stage[],
+    private readonly parts: PipelineParts,
     private readonly runtime: StageRuntime,
     private readonly intake: Intake,
     private readonly inFlight: InFlight,
@@ -63,15 +74,29 @@ export class PipelineLifecycle implements OnApplicationBootstrap, BeforeApplicat
     return this.stopping;
   }
 
+  /** Tells of what ends the process after its start: another one has taken its place. */
+  onFatal(listener: (error: Error) => void): void {
+    this.fatalListeners.push(listener);
+  }
+
   private async start(): Promise<void> {
-    const { stages } = this;
+    const { stages, ledger } = this.parts;
     this.runtime.controller.start();
     stages.forEach((stage, i) => {
       const next = stages[i + 1];
       if (next !== undefined) stage.connect(next);
     });
-    for (const stage of stages.toReversed()) await stage.start();
-    if (this.current !== 'starting') return;
+    try {
+      await ledger.start((error) => {
+        for (const listener of this.fatalListeners) listener(error);
+      });
+      for (const stage of stages.toReversed()) await stage.start();
+    } catch (error) {
+      // Stopped while it started: what was to come did not.
+      if (this.hasEnded) return;
+      throw error;
+    }
+    if (this.hasEnded) return;
     this.current = 'running';
     this.intake.open('starting');
   }
@@ -91,13 +116,20 @@ export class PipelineLifecycle implements OnApplicationBootstrap, BeforeApplicat
       'The service is stopping; another replica may accept the record.',
     );
     this.log.log(`Draining ${this.inFlight.size} records.`);
-    for (const stage of this.stages) await this.drain(stage, deadlineMs);
-    for (const stage of this.stages) await stage.stop();
+    const { stages, ledger, settlement } = this.parts;
+    for (const stage of stages) await this.drain(stage, deadlineMs);
+    const left = this.inFlight.size;
+    settlement.stop();
+    for (const stage of stages) await stage.stop();
+    await ledger.stop();
     this.runtime.controller.stop();
     this.intake.close('stopping', 'The service has stopped.');
     this.current = 'stopped';
-    const left = this.inFlight.size;
     this.log.log(left === 0 ? 'Drained.' : `${left} records are left to the journal.`);
+  }
+
+  private get hasEnded(): boolean {
+    return this.current !== 'starting';
   }
 
   /** The stage keeps the deadline itself; one that does not must not hold the others. */

@@ -1,0 +1,10 @@
+import { Module } from '@nestjs/common';
+import { PipelineModule } from '../pipeline/pipeline.module.js';
+import { IndexController } from './index.controller.js';
+import { PipelineStatusController } from './pipeline-status.controller.js';
+
+@Module({
+  imports: [PipelineModule],
+  controllers: [PipelineStatusController, IndexController],
+})
+export class AdminModule {}

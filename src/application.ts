@@ -1,0 +1,54 @@
+import type { LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyServerFactory } from 'fastify';
+import { AppModule } from './app.module.js';
+import type { AppOptions } from './config/app-options.js';
+import { configureHttp, registerHooks } from './gateway/gateway.http.js';
+import type { FrontDoor } from './http/front-door.js';
+import { RequestMetrics } from './metrics/request-metrics.js';
+import { serveOpenApi } from './openapi/openapi.js';
+import type { AnyPipelineDefinition } from './pipeline/definition.js';
+
+export interface ApplicationSettings {
+  readonly options: AppOptions;
+  readonly definition: AnyPipelineDefinition;
+  /** Of package.json, for the OpenAPI document. */
+  readonly version: string;
+  /** False: silent. */
+  readonly logger: LoggerService | false;
+  /** Where requests come from, when that is not a server of the application's own. */
+  readonly door?: FrontDoor;
+}
+
+/** The whole application, wired and not listening yet: call `init`, or `listen`. Rejects when the database can't start. */
+export async function createApplication(
+  settings: ApplicationSettings,
+): Promise<NestFastifyApplication> {
+  const { options, definition, version, logger, door } = settings;
+  const adapter = new FastifyAdapter({
+    ...configureHttp(),
+    // The drain answers by itself; the framework would refuse health checks as well.
+    return503OnClosing: false,
+    ...(door && { serverFactory: serverFactoryOf(door) }),
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(options, definition),
+    adapter,
+    { bodyParser: false, logger, abortOnError: false, bufferLogs: false },
+  );
+  const fastify = adapter.getInstance();
+  registerHooks(app);
+  app.get(RequestMetrics).watch(fastify);
+  // The framework closes only servers that it made to listen.
+  if (door !== undefined) fastify.addHook('onClose', () => door.close());
+  serveOpenApi(app, version);
+  return app;
+}
+
+function serverFactoryOf(door: FrontDoor): FastifyServerFactory {
+  return (handler) => {
+    door.prepare(handler);
+    return door.server;
+  };
+}

@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { METRICS } from './metric-definitions.js';
+import { metricsDocument } from './metrics-document.js';
+
+describe('the metrics', () => {
+  it('docs/metrics.md says what the definitions say; node scripts/generate-docs.mjs writes it', () => {
+    const file = join(__dirname, '..', '..', 'docs', 'metrics.md');
+    expect(readFileSync(file, 'utf8')).toBe(metricsDocument());
+  });
+
+  it.each(Object.values(METRICS))('$name follows the naming rules', ({ name, kind, help }) => {
+    expect(name).toMatch(/^pipeline_[a-z_]+$/);
+    expect(name.endsWith('_total')).toBe(kind === 'counter');
+    if (kind === 'histogram') expect(name).toMatch(/_seconds$/);
+    expect(help).toMatch(/\.$/);
+  });
+
+  it('has no label that grows with the callers', () => {
+    const labels = new Set(Object.values(METRICS).flatMap((metric) => metric.labels));
+    const closed = 'dimension,outcome,reason,route,signal,source,stage,state,status';
+    expect([...labels].toSorted().join()).toBe(closed);
+  });
+});

@@ -1,0 +1,22 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { register } from 'prom-client';
+import { MetricsController } from './metrics.controller.js';
+import { PipelineMetrics } from './pipeline-metrics.js';
+import { RecordCounters } from './record-counters.js';
+import { RequestMetrics } from './request-metrics.js';
+
+/** GET /metrics: the pipeline's metrics and those of the process (memory, CPU, event loop, garbage collection). */
+@Module({})
+export class MetricsModule {
+  /** One a process: the registry of the library is global, so a second application empties it. */
+  static forRoot(): DynamicModule {
+    register.clear();
+    return {
+      module: MetricsModule,
+      imports: [PrometheusModule.register({ path: '/metrics', controller: MetricsController })],
+      providers: [PipelineMetrics, RecordCounters, RequestMetrics],
+      exports: [RequestMetrics],
+    };
+  }
+}

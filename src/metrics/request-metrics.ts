@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import { LatencyHistogram } from '#libs/flow-control';
+import { histogramSamples, type Sample } from './copied-metric.js';
+import { LabelCounter } from './label-counter.js';
+
+interface RouteHistogram {
+  readonly labels: { readonly route: string; readonly status: string };
+  readonly histogram: LatencyHistogram;
+}
+
+/** The members of a problem that say why; they come first, a batch's results after them. */
+const PROBLEM_HEAD_LENGTH = 1000;
+const REASON = /"type":"\/problems\/([\w-]+)"/;
+const STAGE = /"stage":"(\w+)"/;
+const SIGNAL = /"signal":"([\w-]+)"/;
+
+const REFUSED_STATUSES: ReadonlySet<number> = new Set([429, 503]);
+const HUNDRED = 100;
+
+/** Measures requests by route, and counts the refused ones by their problem. */
+@Injectable()
+export class RequestMetrics {
+  readonly refused = new LabelCounter();
+  private readonly histograms = new Map<string, RouteHistogram>();
+
+  /** Before the application's routes are ready. */
+  watch(fastify: FastifyInstance): void {
+    fastify.addHook('onResponse', (request, reply, done) => {
+      this.answered(request.routeOptions.url, reply.statusCode, reply.elapsedTime);
+      done();
+    });
+    fastify.addHook('onSend', (_request, reply, payload, done) => {
+      const type = reply.getHeader('content-type');
+      const isRefusal = REFUSED_STATUSES.has(reply.statusCode);
+      if (isRefusal && type === 'application/problem+json' && typeof payload === 'string') {
+        this.refusedWith(payload.slice(0, PROBLEM_HEAD_LENGTH));
+      }
+      done(null, payload);
+    });
+  }
+
+  *samples(name: string): Iterable<Sample> {
+    for (const { labels, histogram } of this.histograms.values()) {
+      yield* histogramSamples(name, histogram, labels);
+    }
+  }
+
+  /** A path without a route is one label, whatever the path. */
+  private answered(url: string | undefined, statusCode: number, elapsedMs: number): void {
+    const route = url?.replaceAll('::', ':') ?? 'none';
+    const status = `${Math.floor(statusCode / HUNDRED)}xx`;
+    const key = `${status} ${route}`;
+    let found = this.histograms.get(key);
+    if (found === undefined) {
+      found = { labels: { route, status }, histogram: new LatencyHistogram() };
+      this.histograms.set(key, found);
+    }
+    found.histogram.record(elapsedMs);
+  }
+
+  /** Read as text: parsing would cost more than the refusal. */
+  private refusedWith(problem: string): void {
+    const part = (pattern: RegExp): string => pattern.exec(problem)?.[1] ?? '';
+    this.refused.add({ stage: part(STAGE), reason: part(REASON), signal: part(SIGNAL) });
+  }
+}

@@ -1,0 +1,46 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { z } from 'zod';
+
+const DESCRIPTION =
+  'Takes records and delivers them at the pace of their destination. A 2xx answer is a promise: the record reaches its ' +
+  'destination, the dead letters, or is discarded with a reason, and GET /v1/records/{id} says which.';
+
+/** Serves `/openapi.json` and `/docs`. Call it once, before `init`; needs no other host, so it works offline. */
+export function serveOpenApi(app: NestFastifyApplication, version: string): void {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app, version), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'Penstock API',
+  });
+}
+
+/** The OpenAPI 3.1 document of the application's routes. */
+export function openApiDocument(app: NestFastifyApplication, version: string): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Penstock')
+    .setDescription(DESCRIPTION)
+    .setVersion(version)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN' }, 'admin')
+    .build();
+  const document = SwaggerModule.createDocument(app, config, {
+    standardSchemaConverter: (schema, { schemaType }) => toJsonSchema(schema, schemaType),
+  });
+  return { ...document, paths: withPlainColons(document.paths) };
+}
+
+/** The schemas of an OpenAPI 3.1 document are JSON Schema 2020-12; the library's own converter writes 3.0. */
+function toJsonSchema(schema: unknown, io: 'input' | 'output'): { schema: unknown } | undefined {
+  if (!(schema instanceof z.ZodType)) return undefined;
+  const options = { target: 'draft-2020-12', io, unrepresentable: 'any' } as const;
+  const { $schema: _, ...converted } = z.toJSONSchema(schema, options);
+  return { schema: converted };
+}
+
+/** `::` is how the router escapes a colon. */
+function withPlainColons(paths: OpenAPIObject['paths']): OpenAPIObject['paths'] {
+  return Object.fromEntries(
+    Object.entries(paths).map(([path, item]) => [path.replaceAll('::', ':'), item]),
+  );
+}

@@ -1,0 +1,57 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { BackPressureController } from '#libs/back-pressure';
+import { SystemClock } from '#libs/flow-control';
+import {
+  ASYNC_EGRESS_OPTIONS,
+  type AsyncEgressOptions,
+} from '../async-egress/async-egress.options.js';
+import { DeadLetterStore } from '../dead-letters/dead-letter-store.js';
+import { Acknowledgments } from '../ledger/acknowledgments.port.js';
+import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from './definition.js';
+import { InFlight } from './in-flight.js';
+import { Intake } from './intake.js';
+import { Settlement } from './settlement.js';
+import { StageRuntime } from './stage-runtime.js';
+
+/** What all stages stand on, made once (global). */
+@Module({})
+export class PipelinePortsModule {
+  static forRoot(definition: AnyPipelineDefinition): DynamicModule {
+    return {
+      module: PipelinePortsModule,
+      global: true,
+      providers: [
+        InFlight,
+        Intake,
+        { provide: PIPELINE_DEFINITION, useValue: definition },
+        {
+          provide: StageRuntime,
+          inject: [BackPressureController],
+          useFactory: (controller: BackPressureController) =>
+            new StageRuntime(controller, new SystemClock(), Math.random),
+        },
+        {
+          provide: Settlement,
+          inject: [Acknowledgments, InFlight, DeadLetterStore, ASYNC_EGRESS_OPTIONS],
+          useFactory: settlementOf,
+        },
+      ],
+      exports: [InFlight, Intake, PIPELINE_DEFINITION, StageRuntime, Settlement],
+    };
+  }
+}
+
+function settlementOf(
+  acknowledgments: Acknowledgments,
+  inFlight: InFlight,
+  deadLetters: DeadLetterStore,
+  options: AsyncEgressOptions,
+): Settlement {
+  const room = {
+    isEnabled: options.enableDeadLetterQueue,
+    get free() {
+      return options.maxDeadLetterQueueSize - deadLetters.count;
+    },
+  };
+  return new Settlement(acknowledgments, inFlight, room, new SystemClock());
+}
