@@ -1,9 +1,7 @@
 import type { Readable } from 'node:stream';
-import { Controller, Get, HttpCode, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
-  BoundedSemaphoreInterceptor,
-  CreditInterceptor,
   permitOf,
   takeAdmission,
   UseCredits,
@@ -37,7 +35,6 @@ export class RecordsController {
 
   @Post('records')
   @HttpCode(202)
-  @UseInterceptors(BoundedSemaphoreInterceptor, CreditInterceptor)
   @UseSemaphore(GATEWAY_PERMITS)
   @UseCredits('Gateway', { sizesOf })
   @DescribeAccept()
