@@ -130,7 +130,9 @@ async function startApp(change: Partial<BackPressureOptions> = {}) {
   await app.getHttpAdapter().getInstance().ready();
   const controller = app.get(BackPressureController);
   const outstanding = (pool: string): number => controller.credits(pool).outstanding;
-  return { app, controller, outstanding };
+  // Nothing comes out in these tests, so one waiter already means the longest time.
+  const hasWaiter = (): boolean => controller.refusal('Gateway', 'queue').retryAfterMs > 1000;
+  return { app, controller, outstanding, hasWaiter };
 }
 
 describe('back-pressure over HTTP', () => {
@@ -198,13 +200,15 @@ describe('back-pressure over HTTP', () => {
     });
 
     it('waits for credits when there are none, in line', async () => {
-      const { app } = await start({
+      const { app, hasWaiter } = await start({
         stages: stagesWith({ Gateway: { capacity: 1 } }),
         admission: { queueCapacity: 10, waitMs: 10_000 },
       });
       const first = app.inject('/slow/first');
       await until(() => gate.inside.length === 1);
       const second = app.inject('/slow/second');
+      await until(hasWaiter, { what: 'the second request to wait' });
+      expect(gate.inside).toEqual(['first']);
       gate.open();
       expect((await first).body).toBe('first');
       await until(() => gate.inside.length === 2);
@@ -239,7 +243,7 @@ describe('back-pressure over HTTP', () => {
     });
 
     it('ends the wait of a client that leaves, and grants it nothing', async () => {
-      const { app, controller, outstanding } = await start({
+      const { app, controller, outstanding, hasWaiter } = await start({
         stages: stagesWith({ Gateway: { capacity: 1 } }),
         admission: { queueCapacity: 10, waitMs: 60_000 },
       });
@@ -248,8 +252,6 @@ describe('back-pressure over HTTP', () => {
       const { port } = app.getHttpServer().address() as AddressInfo;
       const client = connect(port, '127.0.0.1');
       client.write('GET /slow/gone HTTP/1.1\r\nHost: localhost\r\n\r\n');
-      // Nothing comes out, so one waiter already means the longest time.
-      const hasWaiter = (): boolean => controller.refusal('Gateway', 'queue').retryAfterMs > 1000;
       await until(hasWaiter, { what: 'the client to wait' });
       client.destroy();
       await until(() => !hasWaiter(), { what: 'its wait to end' });
@@ -258,7 +260,7 @@ describe('back-pressure over HTTP', () => {
     });
 
     it('takes a plain lot of any other stage, and waits for that too', async () => {
-      const { app, outstanding } = await start({
+      const { app, controller, outstanding } = await start({
         stages: stagesWith({ KeyGen: { capacity: 1 } }),
         admission: { queueCapacity: 10, waitMs: 10_000 },
       });
@@ -266,6 +268,7 @@ describe('back-pressure over HTTP', () => {
       await until(() => gate.inside.length === 1);
       expect([outstanding('KeyGen'), outstanding('pipeline')]).toEqual([1, 0]);
       const second = app.inject('/keygen/second');
+      await until(() => controller.credits('KeyGen').waiting === 1);
       gate.open();
       expect((await first).body).toBe('1');
       await until(() => gate.inside.length === 2);

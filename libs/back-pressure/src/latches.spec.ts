@@ -11,7 +11,8 @@ function saturate(options: Partial<BackPressureOptions>, seconds: number) {
   const clock = new FakeClock();
   const stages = stagesWith({ FinalSink: { capacity: 100, longestServiceMs: 10_000 } });
   const controller = new BackPressureController(backPressureOptions({ clock, stages, ...options }));
-  controller.resizeStage('FinalSink', { inServiceLimit: 50 });
+  // Half of this window would be less than what is in service.
+  controller.resizeStage('FinalSink', { inServiceLimit: 50, window: 60 });
   const meter = controller.meter('FinalSink');
   controller.start();
   const waiting: { release(): void; sinceMs: number }[] = [];

@@ -84,6 +84,11 @@ describe('problemOf', () => {
     expect(retryAfterMs).toBeLessThanOrEqual(8000);
   });
 
+  it('has no Retry-After for a problem that time does not cure', () => {
+    const problem = { type: '/problems/x', title: 'x', status: 400, detail: 'x' };
+    expect(problemHeaders(problem)).toEqual({ 'content-type': 'application/problem+json' });
+  });
+
   it('leaves the errors of others alone', () => {
     expect(problemOf(new Error('defect'))).toBeUndefined();
     expect(problemOf('text')).toBeUndefined();
