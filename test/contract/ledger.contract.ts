@@ -10,12 +10,12 @@ export interface ContractLedger {
   readonly journal: Journal;
   readonly acknowledgments: Acknowledgments;
   /** What the books say about a record: 'accepted', a terminal status with its reason, or undefined. */
-  statusOf(id: string): Promise<{ status: string; reason?: string } | undefined>;
+  readonly statusOf: (id: string) => Promise<{ status: string; reason?: string } | undefined>;
   /** Record ids of the sink's table. */
-  delivered(): Promise<readonly string[]>;
+  readonly delivered: () => Promise<readonly string[]>;
   /** The process ends without notice; another one opens the same books. */
-  restart(): Promise<ContractLedger>;
-  close(): Promise<void>;
+  readonly restart: () => Promise<ContractLedger>;
+  readonly close: () => Promise<void>;
 }
 
 export interface ContractBounds {

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { ensureSinkTable } from '../../src/ledger/sink-table.js';
 import { PostgresRecordLookup } from '../../src/ledger/record-lookup.js';
 import { startLedger } from '../support/ledger.js';
@@ -7,6 +8,8 @@ import {
   type ContractLedger,
   describeLedgerContract,
 } from './ledger.contract.js';
+
+Logger.overrideLogger(false);
 
 async function openOn(
   db: TestDatabase,

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import {
   byteaArray,
@@ -22,6 +23,8 @@ import {
 } from '../support/ledger.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { until } from '../support/until.js';
+
+Logger.overrideLogger(false);
 
 describe('ownership of the journal', () => {
   let db: TestDatabase;
@@ -145,6 +148,7 @@ describe('ownership of the journal', () => {
     const late = makeRecord({ partition: 1 });
     await db.pool.query(FLUSH.text, flushValues(late, []));
     await until(() => journal.backlog().length === 1, { what: 'the record handed over' });
+    expect(journal.backlog()[0]?.id).toBe(late.id);
   });
 
   it('keeps intake closed while another live replica has the partitions, and takes them when it stops', async () => {
