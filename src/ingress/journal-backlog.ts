@@ -87,7 +87,7 @@ export class JournalBacklog implements Backlog {
     const unused = credit.count - records.length;
     if (unused > 0) credit.release(unused, Math.max(0, credit.bytes - bytes));
     this.inFlight.resume(records);
-    this.logger.log(
+    this.logger.debug(
       `Carries on ${records.length} records of an earlier run; ${this.journal.backlog().length} are left.`,
     );
     return records;

@@ -1,0 +1,142 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { StageHarness } from '../../test/support/stage-harness.js';
+import { until } from '../../test/support/until.js';
+import { asyncEgressOptions } from './async-egress.options.js';
+import { failureOf } from './egress-failure.js';
+
+interface Received {
+  readonly method: string | undefined;
+  readonly path: string | undefined;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+describe('The call to EGRESS_URL', () => {
+  let server: Server;
+  let url: string;
+  const received: Received[] = [];
+  let respond: (response: ServerResponse) => void = (response) => response.writeHead(204).end();
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const { method, url: path, headers } = request;
+        received.push({ method, path, headers, body: Buffer.concat(chunks).toString() });
+        respond(response);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/enrich?by=test`;
+  });
+
+  afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+  beforeEach(() => {
+    received.length = 0;
+  });
+
+  /** Real time is only the network's; the stage's own time stands still. */
+  async function run(
+    answer: (response: ServerResponse) => void,
+    headers?: string,
+  ): Promise<{ end: string | undefined; body: string | undefined; record: object }> {
+    respond = answer;
+    const harness = await new StageHarness({
+      egress: { url, ...(headers === undefined ? {} : { headers }) },
+    }).start();
+    const [record] = await harness.accept([{ n: 1 }]);
+    await until(() => record?.terminal ?? record?.failures, { what: 'the call has ended' });
+    await harness.advance();
+    const end = harness.endOf(record!);
+    await harness.stop();
+    return { end, body: record?.body?.toString(), record: record! };
+  }
+
+  it('POSTs the bytes of the record with its id and EGRESS_HEADERS', async () => {
+    const { end } = await run(
+      (response) => response.writeHead(204).end(),
+      '{"Authorization":"Bearer secret"}',
+    );
+    expect(end).toBe('acknowledged');
+    expect(received).toMatchObject([
+      {
+        method: 'POST',
+        path: '/enrich?by=test',
+        body: '{"n":1}',
+        headers: {
+          authorization: 'Bearer secret',
+          'content-type': 'application/json',
+          'penstock-record-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+        },
+      },
+    ]);
+  });
+
+  it('replaces the payload by the answer of a 200, keeps it at a 204', async () => {
+    const replaced = await run((response) => response.writeHead(200).end('{"m":2}'));
+    const kept = await run((response) => response.writeHead(204).end());
+    expect([replaced.body, kept.body]).toEqual(['{"m":2}', '{"n":1}']);
+  });
+
+  it('dead-letters a record whose answer is not JSON or too large', async () => {
+    const text = await run((response) => response.writeHead(200).end('<html>'));
+    const large = await run((response) => response.writeHead(200).end(`"${'x'.repeat(2 ** 21)}"`));
+    expect([text.end, large.end]).toEqual(['dead-lettered: rejected', 'dead-lettered: rejected']);
+    expect(large.record).toMatchObject({
+      failures: [{ error: expect.stringContaining('larger than 1048576 bytes') }],
+    });
+  });
+
+  it('sorts answers by their status', async () => {
+    const bad = await run((response) => response.writeHead(422).end());
+    const broken = await run((response) => response.writeHead(500).end());
+    expect(bad.end).toBe('dead-lettered: rejected');
+    expect(broken.end).toBeUndefined();
+    expect(broken.record).toMatchObject({ attempts: 1, failures: [{ status: 500 }] });
+  });
+
+  it('takes any answer with Retry-After as busy', async () => {
+    for (const header of ['2', new Date(Date.now() + 60_000).toUTCString(), 'soon']) {
+      const { record } = await run((response) =>
+        response.writeHead(503, { 'retry-after': header }).end(),
+      );
+      expect(record).toMatchObject({ attempts: 0 });
+    }
+  });
+
+  it('takes a connection that nobody accepts or that is cut as an outage', async () => {
+    const cut = await run((response) => response.destroy());
+    expect(cut.record).toMatchObject({ attempts: 0, failures: [{}], terminal: undefined });
+  });
+});
+
+describe('failureOf', () => {
+  it.each([
+    ['an error without anything', new Error('x'), 'retryable'],
+    ['something thrown that is no error', 'text', 'retryable'],
+    ['nothing', undefined, 'retryable'],
+    ['429', { status: 429 }, 'busy'],
+    ['Retry-After', { status: 503, retryAfterMs: 1 }, 'busy'],
+    ['401: a credential, not the record', { statusCode: 401 }, 'retryable'],
+    ['a redirect', { status: 302 }, 'final'],
+    ['a status of success', { status: 200 }, 'retryable'],
+    ['an unknown host', Object.assign(new Error('x'), { code: 'ENOTFOUND' }), 'outage'],
+  ])('sorts %s', (_, error, kind) => {
+    expect(failureOf(error).kind).toBe(kind);
+  });
+});
+
+describe('EGRESS_HEADERS', () => {
+  it.each(['text', '[]', '{"a":1}', '{"a b":"c"}', '{"a":"b\\r\\nc: d"}'])(
+    'must be a JSON object of header names and texts: not %s',
+    (headers) => {
+      const result = asyncEgressOptions.schema.safeParse({ headers });
+      expect(result.error?.issues[0]?.message).toBe(
+        'must be a JSON object of header names and texts (got a value not shown)',
+      );
+    },
+  );
+});
