@@ -45,6 +45,8 @@ const services = {
 const project = (displayName, testMatch, extra = {}) => ({ ...base, displayName, testMatch, ...extra });
 
 export default {
+  // Waits have deadlines of their own, with a sentence; this one only ends a test that forgot to have one.
+  testTimeout: 120_000,
   coverageProvider: 'v8', // Babel counts decorator code as branches.
   collectCoverageFrom: [
     'src/**/*.ts',

@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import { Client } from 'pg';
+import { STAGE_IDS, type StageId } from '../../src/pipeline/stage.js';
+import { order } from '../support/orders.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { type Service, startService } from '../support/service.js';
+import { until } from '../support/until.js';
+
+const CREDITS = 40;
+const KEYS = 8;
+const SMALL_BUFFERS = {
+  GATEWAY_BUFFER_SIZE: CREDITS,
+  GATEWAY_MAX_REQUESTS_PER_SECOND: 0,
+  KEYGEN_BUFFER_SIZE: CREDITS,
+  INGRESS_BUFFER_SIZE: CREDITS,
+  INGRESS_MAX_BUFFER_SIZE: CREDITS,
+  EGRESS_BUFFER_SIZE: CREDITS,
+  EGRESS_MAX_CONCURRENT_OPERATIONS: CREDITS / 2,
+  FINAL_SINK_BUFFER_SIZE: CREDITS,
+  FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS: CREDITS / 2,
+};
+
+interface PipelineDocument {
+  stages: { stage: StageId; credits: { capacity: number; limit: number; outstanding: number } }[];
+  level: string;
+  bottleneck: { stage: StageId } | null;
+  conservation: { accepted: number; inFlight: number; balanced: boolean };
+}
+
+/** Posts batches, without a pause, until told to stop; keeps what the service answered. */
+class Load {
+  readonly accepted = new Map<string, { key: string; sequence: number }>();
+  readonly refusals: Record<string, unknown>[] = [];
+  readonly unexpected: unknown[] = [];
+  private readonly sequences = new Map<string, number>();
+  private isOn = true;
+
+  constructor(private readonly url: string) {}
+
+  /** One key at a time: the next record of a key is sent when the one before was answered. */
+  async run(key: string): Promise<void> {
+    while (this.isOn) {
+      const sequence = (this.sequences.get(key) ?? 0) + 1;
+      this.sequences.set(key, sequence);
+      await this.post(Array.from({ length: 5 }, (_, i) => ({ key, sequence: sequence * 10 + i })));
+    }
+  }
+
+  stop(): void {
+    this.isOn = false;
+  }
+
+  private async post(records: { key: string; sequence: number }[]): Promise<void> {
+    const answer = await fetch(`${this.url}/v1/records:batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(records.map((each) => ({ payload: order(each.key, each.sequence) }))),
+    });
+    const body = (await answer.json()) as { results?: Record<string, unknown>[] };
+    if (answer.status !== 202 && answer.status !== 429) this.unexpected.push(answer.status, body);
+    for (const result of body.results ?? []) this.note(result, records[Number(result['index'])]!);
+    if (answer.status === 429) this.refusals.push(body);
+  }
+
+  private note(result: Record<string, unknown>, sent: { key: string; sequence: number }): void {
+    if (typeof result['id'] === 'string') this.accepted.set(result['id'], sent);
+    else this.refusals.push(result['problem'] as Record<string, unknown>);
+  }
+}
+
+/** Notes when each stage's credits ran out for the first time. */
+async function watchCredits(service: Service, isOver: () => boolean): Promise<StageId[]> {
+  const order: StageId[] = [];
+  while (!isOver()) {
+    const { stages } = await pipelineOf(service);
+    const spent = stages.filter(({ credits }) => credits.outstanding >= credits.limit);
+    // Downstream first among those seen in the same look: a pool can't fill before the one it feeds.
+    for (const { stage } of spent.reverse()) if (!order.includes(stage)) order.push(stage);
+    if (order.length === STAGE_IDS.length) return order;
+  }
+  return order;
+}
+
+async function pipelineOf(service: Service): Promise<PipelineDocument> {
+  const answer = await fetch(`${service.url}/v1/admin/pipeline`);
+  return (await answer.json()) as PipelineDocument;
+}
+
+function residentBytes(pid: number): number {
+  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1]) * 1024;
+}
+
+describe('A stuck sink', () => {
+  let database: TestDatabase;
+  let service: Service;
+  let client: Client;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    client = new Client({ connectionString: database.url });
+    await client.connect();
+    // The sink takes a table that is there as it is; the extra column shows the order of first deliveries.
+    await client.query(`CREATE TABLE delivered (record_id text PRIMARY KEY, key text, payload jsonb NOT NULL,
+      headers jsonb, partition integer NOT NULL, accepted_at timestamptz NOT NULL,
+      delivered_at timestamptz NOT NULL DEFAULT now(), sequence bigint GENERATED ALWAYS AS IDENTITY)`);
+    const env = Object.fromEntries(
+      Object.entries(SMALL_BUFFERS).map(([name, value]) => [name, String(value)]),
+    );
+    service = await startService({ env: { ...env, DATABASE_URL: database.url } });
+  });
+
+  afterAll(async () => {
+    await service?.stop();
+    await client?.end();
+    await database?.drop();
+  });
+
+  it('spends the credits from the sink to the gateway, refuses with a reason, and loses nothing', async () => {
+    await client.query('BEGIN');
+    await client.query('LOCK TABLE delivered IN ACCESS EXCLUSIVE MODE');
+
+    const load = new Load(service.url);
+    const runs = Array.from({ length: KEYS * 4 }, (_, i) => load.run(`customer-${i}`));
+    let isOver = false;
+    const deadline = setTimeout(() => {
+      isOver = true;
+    }, 30_000);
+    const spent = await watchCredits(service, () => isOver);
+    clearTimeout(deadline);
+    expect(spent).toEqual(STAGE_IDS.toReversed());
+
+    const before = residentBytes(service.pid);
+    const refusedBefore = load.refusals.length;
+    await until(() => load.refusals.length > refusedBefore + 500, {
+      deadlineMs: 60_000,
+      what: '500 more refusals',
+    });
+    expect(residentBytes(service.pid) - before).toBeLessThan(64 * 1024 * 1024);
+    const status = await pipelineOf(service);
+    expect(status.level).toBe('critical');
+    expect(status.bottleneck?.stage).toBe('FinalSink');
+    for (const { credits } of status.stages) {
+      expect(credits.outstanding).toBeLessThanOrEqual(credits.capacity);
+    }
+
+    await client.query('COMMIT');
+    load.stop();
+    await Promise.all(runs);
+    const drained = await until(
+      async () => {
+        const document = await pipelineOf(service);
+        return document.conservation.inFlight === 0 ? document : undefined;
+      },
+      { deadlineMs: 60_000, what: 'everything accepted is terminal' },
+    );
+
+    expect(load.unexpected).toEqual([]);
+    expect(drained.conservation.accepted).toBe(load.accepted.size);
+    expect(drained.conservation.balanced).toBe(true);
+    expect(drained.stages.map(({ credits }) => credits.outstanding)).toEqual([0, 0, 0, 0, 0]);
+    await expectDeliveredOnceInOrder(client, load);
+
+    const refusal = load.refusals.at(-1)!;
+    expect(refusal).toMatchObject({ status: 429, stage: 'FinalSink' });
+    expect(refusal['signal']).toEqual(expect.any(String));
+    expect(refusal['retryAfterMs']).toBeGreaterThanOrEqual(1000);
+  });
+});
+
+async function expectDeliveredOnceInOrder(client: Client, load: Load): Promise<void> {
+  const { rows } = await client.query<{ record_id: string; key: string }>(
+    'SELECT record_id, key FROM delivered ORDER BY sequence',
+  );
+  expect(rows.map((row) => row.record_id).toSorted()).toEqual([...load.accepted.keys()].toSorted());
+  const last = new Map<string, number>();
+  for (const { record_id: id, key } of rows) {
+    const { sequence } = load.accepted.get(id)!;
+    expect(sequence).toBeGreaterThan(last.get(key) ?? 0);
+    last.set(key, sequence);
+  }
+}
