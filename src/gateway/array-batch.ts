@@ -34,8 +34,8 @@ export class ArrayBatch {
   async run(body: IntakeBody, context: IntakeContext): Promise<BatchResults> {
     const elements = this.elementsOf(body);
     const { intake, hook, keys } = this;
-    const run = new BatchRun({ intake, hook, keys, context });
-    const { controller } = this.limits.runtime;
+    const { controller, random } = this.limits.runtime;
+    const run = new BatchRun({ intake, hook, keys, context, random });
     const permit = await controller.acquirePermit(GATEWAY_PERMITS, { signal: context.signal });
     try {
       const candidates = this.check(elements, issuesByElement(body.issues), run.results);

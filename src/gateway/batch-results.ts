@@ -1,4 +1,5 @@
 import type { ProblemDocument } from '#libs/back-pressure';
+import type { RandomSource } from '#libs/flow-control';
 import type { PipelineRecord, ValidationIssue } from '../pipeline/record.js';
 import { type Problem, problemFor } from './problems.js';
 import { verdictOf } from './record-intake.js';
@@ -19,6 +20,8 @@ export class BatchResults {
   private readonly problems = new WeakMap<object, Problem>();
   private accepted = 0;
 
+  constructor(private readonly random: RandomSource) {}
+
   /** Adds what became of a record that has its verdict. */
   add(index: number, record: PipelineRecord): void {
     const verdict = verdictOf(record);
@@ -34,7 +37,7 @@ export class BatchResults {
   }
 
   refuse(index: number, error: Error): void {
-    const problem = this.problems.get(error) ?? problemFor(error);
+    const problem = this.problems.get(error) ?? problemFor(error, this.random);
     this.problems.set(error, problem);
     this.results.push({ index, problem });
   }

@@ -1,4 +1,5 @@
 import { type Admission, RateLimitedError } from '#libs/back-pressure';
+import type { RandomSource } from '#libs/flow-control';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { AdmissionHook } from './admission.hook.js';
 import { BatchResults } from './batch-results.js';
@@ -17,8 +18,8 @@ export interface BatchParts {
   readonly intake: RecordIntake;
   readonly hook: AdmissionHook;
   readonly keys: KeyReader;
-  /** For the one error that refuses all records above the rate. */
   readonly context: IntakeContext;
+  readonly random: RandomSource;
 }
 
 /**
@@ -29,10 +30,12 @@ export interface BatchParts {
  *     submitted at a time, so what was refused is known before the next one goes.
  */
 export class BatchRun {
-  readonly results = new BatchResults();
+  readonly results: BatchResults;
   private readonly refusedKeys = new Set<string>();
 
-  constructor(private readonly parts: BatchParts) {}
+  constructor(private readonly parts: BatchParts) {
+    this.results = new BatchResults(parts.random);
+  }
 
   /** Those that may be tried: the others are refused here, since their key has a hole or bulk is not taken. */
   triable(candidates: readonly BatchCandidate[]): readonly BatchCandidate[] {

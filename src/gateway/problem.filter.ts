@@ -6,6 +6,7 @@ import {
   Logger,
 } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { headersFor, problemFor, sendProblem } from './problems.js';
 import { RequestError } from './request-error.js';
 import { RouteTable } from './route-table.js';
@@ -15,7 +16,10 @@ import { RouteTable } from './route-table.js';
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger(ProblemFilter.name);
 
-  constructor(private readonly routes: RouteTable) {}
+  constructor(
+    private readonly routes: RouteTable,
+    private readonly runtime: StageRuntime,
+  ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -27,7 +31,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const request = http.getRequest<FastifyRequest>();
     const error = request.is404 ? this.noRoute(request) : thrown;
-    const problem = problemFor(error);
+    const problem = problemFor(error, this.runtime.random);
     if (problem.status === 500) this.logger.error(describe(thrown));
     sendProblem(reply, problem, headersFor(error));
   }

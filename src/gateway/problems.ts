@@ -82,9 +82,9 @@ export function sendProblem(
   problem: Problem,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  // As a string: the framework's own error handling must not add to it.
+  // As bytes: to text the framework would add a character set, which this media type does not have.
   reply.status(problem.status).headers({ ...problemHeaders(problem), ...headers });
-  reply.send(JSON.stringify(problem));
+  reply.send(Buffer.from(JSON.stringify(problem)));
 }
 
 /** Header fields that an error asks for beside `Retry-After`. */

@@ -1,12 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  permitOf,
-  takeAdmission,
-  UseCredits,
-  UseSemaphore,
-} from '#libs/back-pressure';
+import { permitOf, takeAdmission, UseCredits, UseSemaphore } from '#libs/back-pressure';
 import { ArrayBatch } from './array-batch.js';
 import type { IntakeBody } from './body-reader.js';
 import { GATEWAY_PERMITS } from './gateway.stage.js';

@@ -56,7 +56,8 @@ export class StreamBatch {
       clock: limits.runtime.clock,
       draining: this.gateway.draining,
     });
-    const run = new BatchRun({ intake, hook, keys, context });
+    const { random } = limits.runtime;
+    const run = new BatchRun({ intake, hook, keys, context, random });
     const passage = new StreamPassage(run, limits, context);
     const sliceRecords = Math.min(SLICE_RECORDS, limits.rate.perSecondMax);
     let index = 0;

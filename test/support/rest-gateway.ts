@@ -25,10 +25,7 @@ import {
 import { GatewayStage } from '../../src/gateway/gateway.stage.js';
 import { Journal } from '../../src/ledger/journal.port.js';
 import { RecordLookup, type RecordStatus } from '../../src/ledger/lookup.port.js';
-import {
-  type AnyPipelineDefinition,
-  PIPELINE_DEFINITION,
-} from '../../src/pipeline/definition.js';
+import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../../src/pipeline/definition.js';
 import { InFlight } from '../../src/pipeline/in-flight.js';
 import { Intake } from '../../src/pipeline/intake.js';
 import { bytesOf } from '../../src/pipeline/pass-on.js';
