@@ -49,8 +49,8 @@ describe('FlushQueue', () => {
     const second = queue.push('a', [2]);
     const third = queue.push('a', [3, 4]);
     expect(batches()).toEqual([[[1]]]);
-    expect(queue.waiting).toBe(3);
-    expect(queue.waitingBytes).toBe(9);
+    expect(queue.waiting).toBe(4);
+    expect(queue.waitingBytes).toBe(10);
     flushes[0]!.answer.resolve(['one']);
     await expect(first).resolves.toBe('one');
     expect(batches()).toEqual([[[1]], [[2], [3, 4]]]);

@@ -1,3 +1,5 @@
+import { asError } from './sql-state.js';
+
 /** Calls that wait for one flush; a batch holds calls of one kind. */
 export interface FlushCall<Item, Kind> {
   readonly kind: Kind;
@@ -31,18 +33,18 @@ export class FlushQueue<Item, Kind, Answer> {
   private queue: Waiting<Item, Kind, Answer>[] = [];
   private isFlushing = false;
   private isHeld = false;
-  private waitingRecords = 0;
-  private waitingSize = 0;
+  private pending = 0;
+  private pendingSize = 0;
 
   constructor(private readonly options: FlushQueueOptions<Item, Kind, Answer>) {}
 
-  /** Items of calls that are not in a flush yet. */
+  /** Items of calls that are not answered yet, those in the flush under way included. */
   get waiting(): number {
-    return this.waitingRecords;
+    return this.pending;
   }
 
   get waitingBytes(): number {
-    return this.waitingSize;
+    return this.pendingSize;
   }
 
   get isIdle(): boolean {
@@ -54,8 +56,8 @@ export class FlushQueue<Item, Kind, Answer> {
       let bytes = 0;
       for (const item of items) bytes += this.options.bytesOf(item);
       this.queue.push({ kind, items, bytes, resolve, reject });
-      this.waitingRecords += items.length;
-      this.waitingSize += bytes;
+      this.pending += items.length;
+      this.pendingSize += bytes;
       this.pump();
     });
   }
@@ -74,9 +76,7 @@ export class FlushQueue<Item, Kind, Answer> {
   rejectWaiting(error: Error): void {
     const rejected = this.queue;
     this.queue = [];
-    this.waitingRecords = 0;
-    this.waitingSize = 0;
-    for (const call of rejected) call.reject(error);
+    for (const call of rejected) this.answer(call, error);
   }
 
   private pump(): void {
@@ -90,10 +90,9 @@ export class FlushQueue<Item, Kind, Answer> {
       const batch = this.nextBatch();
       try {
         const answers = await this.options.flush(batch);
-        for (const [index, call] of batch.entries()) settle(call, answers[index]);
+        for (const [index, call] of batch.entries()) this.answer(call, answers[index]);
       } catch (error) {
-        const reason = error instanceof Error ? error : new Error(String(error));
-        for (const call of batch) call.reject(reason);
+        for (const call of batch) this.answer(call, asError(error));
       }
     }
     // No await since the last look at the queue, so no push can have been missed.
@@ -113,16 +112,13 @@ export class FlushQueue<Item, Kind, Answer> {
       bytes += call.bytes;
       end += 1;
     }
-    this.waitingRecords -= records;
-    this.waitingSize -= bytes;
     return this.queue.splice(0, end);
   }
-}
 
-function settle<Item, Kind, Answer>(
-  call: Waiting<Item, Kind, Answer>,
-  answer: Answer | Error | undefined,
-): void {
-  if (answer instanceof Error) call.reject(answer);
-  else call.resolve(answer as Answer);
+  private answer(call: Waiting<Item, Kind, Answer>, answer: Answer | Error | undefined): void {
+    this.pending -= call.items.length;
+    this.pendingSize -= call.bytes;
+    if (answer instanceof Error) call.reject(answer);
+    else call.resolve(answer as Answer);
+  }
 }

@@ -14,7 +14,7 @@ export interface JournalSnapshot {
   readonly bytes: number;
   readonly maxRecords: number;
   readonly maxBytes: number;
-  /** Records that wait for the next flush. */
+  /** Records whose `append` or `discard` is not answered yet. */
   readonly waiting: number;
   /** Left by an earlier run or a lost connection, not loaded yet. */
   readonly backlog: number;

@@ -24,15 +24,25 @@ export interface SqlRunner {
   query(text: string): Promise<unknown>;
 }
 
-/** Makes the Postgres sink's table unless it exists; one that exists is taken as it is. Idempotent. */
+/**
+ * Makes the Postgres sink's table unless it exists; one that exists is taken as it is, and needs no right to create tables.
+ * Idempotent, also when two processes start at once.
+ */
 export async function ensureSinkTable(database: SqlRunner, name: string): Promise<void> {
-  await database.query(`CREATE TABLE IF NOT EXISTS ${quotedTable(name)} (
-  record_id    text        PRIMARY KEY,
-  key          text,
-  payload      jsonb       NOT NULL,
-  headers      jsonb,
-  partition    integer     NOT NULL,
-  accepted_at  timestamptz NOT NULL,
-  delivered_at timestamptz NOT NULL DEFAULT now()
-)`);
+  const table = quotedTable(name);
+  await database.query(`DO $make$ BEGIN
+  IF to_regclass('${table}') IS NULL THEN
+    CREATE TABLE ${table} (
+      record_id    text        PRIMARY KEY,
+      key          text,
+      payload      jsonb       NOT NULL,
+      headers      jsonb,
+      partition    integer     NOT NULL,
+      accepted_at  timestamptz NOT NULL,
+      delivered_at timestamptz NOT NULL DEFAULT now()
+    );
+  END IF;
+EXCEPTION WHEN duplicate_table OR unique_violation THEN
+  NULL; -- another process has just made it
+END $make$`);
 }

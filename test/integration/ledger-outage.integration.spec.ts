@@ -203,6 +203,21 @@ describe('ledger and a database that fails', () => {
     expect(await ids('acknowledgment')).toHaveLength(30);
   });
 
+  it('ends a flush that is stuck in a living server, and closes intake meanwhile', async () => {
+    await blocker.query('BEGIN');
+    await blocker.query('LOCK TABLE journal IN SHARE MODE');
+    const outcome = test.journal.append([makeRecord()]).catch((error: unknown) => error);
+    await untilBlocked(backendOf(test.ledger, 'flush'));
+    // What the watchdog calls after 5 s.
+    const ended = test.ledger.tooSlow();
+    expect(test.intake.closed?.reason).toBe('too-slow');
+    await ended;
+    await expect(outcome).resolves.toBeInstanceOf(OutcomeUnknownError);
+    await blocker.query('COMMIT');
+    await untilOpen();
+    expect(await ids('journal')).toEqual([]);
+  });
+
   it('keeps nothing and stays open when only the journal itself can not be written', async () => {
     await db.pool.query('ALTER TABLE journal RENAME TO journal_away');
     await expect(test.journal.append([makeRecord()])).rejects.toMatchObject({
