@@ -2,7 +2,7 @@ import type { Figures, Run, Section } from './bench.js';
 
 export interface Variant {
   readonly name: string;
-  run(): Promise<Figures>;
+  readonly run: () => Promise<Figures>;
 }
 
 export interface AlternateOptions {

@@ -39,8 +39,8 @@ async function tick(driven: Driven, sliceRecords: number): Promise<number> {
     for (let i = 0; i < LARGE_SLICES_A_TICK; i += 1) await driven.send(sliceRecords);
     return LARGE_SLICES_A_TICK * sliceRecords;
   }
-  const sending = new Array<Promise<void>>(SINGLES_A_TICK);
-  for (let i = 0; i < SINGLES_A_TICK; i += 1) sending[i] = driven.send(1);
+  const sending: Promise<void>[] = [];
+  for (let i = 0; i < SINGLES_A_TICK; i += 1) sending.push(driven.send(1));
   await Promise.all(sending);
   return SINGLES_A_TICK;
 }

@@ -21,9 +21,9 @@ export class RecordSource {
   readonly sizeBytes = BODY_BYTES;
 
   next(count: number, credit: Lot, origin: Origin): PipelineRecord[] {
-    const records = new Array<PipelineRecord>(count);
+    const records: PipelineRecord[] = [];
     const receivedAtMs = Date.now();
-    for (let i = 0; i < count; i += 1) records[i] = this.one(credit, origin, receivedAtMs);
+    for (let i = 0; i < count; i += 1) records.push(this.one(credit, origin, receivedAtMs));
     return records;
   }
 
