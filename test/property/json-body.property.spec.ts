@@ -107,8 +107,9 @@ describe('The checks of a JSON body', () => {
         const expected = new Set(badPlaces(JSON.parse(marked(text)), '', []));
         const found = new Set(issues.map(({ path }) => path));
         // Of one member or element no more than ten issues are listed.
-        if (issues.length < 10) expect(found).toEqual(expected);
-        else for (const path of found) expect(expected).toContain(path);
+        const comparable =
+          issues.length < 10 ? expected : new Set([...expected].filter((path) => found.has(path)));
+        expect(found).toEqual(comparable);
       }),
       { numRuns: 3000 },
     );
@@ -118,7 +119,7 @@ describe('The checks of a JSON body', () => {
     fc.assert(
       fc.property(jsonText, (text) => {
         const places = badPlaces(JSON.parse(marked(text)), '', []);
-        if (isPlainJson(Buffer.from(text))) expect(places).toEqual([]);
+        expect(isPlainJson(Buffer.from(text)) ? places : []).toEqual([]);
       }),
       { numRuns: 3000 },
     );
@@ -145,9 +146,9 @@ describe('The checks of a JSON body', () => {
   it('keep every digit of a number that has 15 or fewer and passes', () => {
     fc.assert(
       fc.property(numberText, (token) => {
-        if (!isSafeNumber(token)) return;
         const given = exact(token);
-        if (given.digits.length <= 15) expect(exact(String(Number(token)))).toEqual(given);
+        fc.pre(isSafeNumber(token) && given.digits.length <= 15);
+        expect(exact(String(Number(token)))).toEqual(given);
       }),
     );
   });
