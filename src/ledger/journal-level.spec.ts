@@ -46,5 +46,10 @@ describe('Backlog', () => {
     expect(level.bytes).toBe(5);
     backlog.remove(['a']);
     expect(backlog.entries()).toEqual([{ id: 'b', sizeBytes: 2 }]);
+    backlog.add(['c', 'd', 'e'].map((id) => ({ id, sizeBytes: 2 })));
+    backlog.remove(['b', 'c']);
+    backlog.remove(['e', 'gone']);
+    expect(backlog.size).toBe(1);
+    expect(backlog.entries()).toEqual([{ id: 'd', sizeBytes: 2 }]);
   });
 });

@@ -41,6 +41,7 @@ export interface Statement {
  */
 export class LedgerSession {
   private client: Client | undefined;
+  private closing: Client | undefined;
   /** Backend of the last connection; 0 before the first. */
   private backend = 0;
 
@@ -89,16 +90,15 @@ export class LedgerSession {
   /** Cuts the connection; queries under way reject. */
   destroy(): void {
     const { client } = this;
-    if (client === undefined) return;
-    client.connection.stream.destroy();
-    this.lose(client, new Error('The connection was cut.'));
+    (client ?? this.closing)?.connection.stream.destroy();
+    if (client !== undefined) this.lose(client, new Error('The connection was cut.'));
   }
 
-  /** Closes the connection in order, if the server still answers. */
+  /** Closes the connection in order; `destroy` cuts this short when the server doesn't answer. */
   async close(): Promise<void> {
-    const { client } = this;
+    this.closing = this.client;
     this.client = undefined;
-    await client?.end();
+    await this.closing?.end();
   }
 
   private lose(client: Client, error: Error): void {

@@ -150,7 +150,7 @@ export class Ledger {
 
   /**
    * Connects and takes the partitions; resolves when the books are open for the first time, however long another replica
-   * keeps them. Rejects with PartitionCountError. `onSuperseded` is told when a newer process with the same INSTANCE_ID
+   * keeps them, or when `stop` came first. Rejects with PartitionCountError. `onSuperseded` is told when a newer process with the same INSTANCE_ID
    * has taken over: this one must end.
    */
   async start(onSuperseded: (error: Error) => void): Promise<void> {
@@ -166,17 +166,21 @@ export class Ledger {
     const wasOpen = this.state === 'open';
     this.shut({ reason: 'stopping', detail });
     this.state = 'stopped';
-    this.watchdog.stop();
     this.stopping.abort();
     this.wake();
     for (const waiter of this.waiters.splice(0)) waiter.reject(new LedgerStoppedError());
+    // A server that is silent now must not hold the stop: the watchdog cuts the connections.
+    const watch = this.watchdog.watch();
     try {
       if (wasOpen) await this.leases.release();
       await this.sessions.close();
     } catch (error) {
       // The database is away: the leases expire by themselves.
-      this.logger.warn(`Stopped without giving the leases up: ${String(error)}`);
+      this.logger.warn(`Stopped without giving the leases up: ${asError(error).message}`);
       this.sessions.destroy();
+    } finally {
+      watch.done();
+      this.watchdog.stop();
     }
   }
 
@@ -289,7 +293,10 @@ export class Ledger {
     if (this.state !== 'closed') return;
     const isAway = failureOf(error) === 'away';
     const detail = isAway ? 'The database does not answer.' : asError(error).message;
-    this.logger.warn(`The books stay closed: ${asError(error).message}`);
+    // An outage of hours is one line, not one every two seconds.
+    if (detail !== this.closedBy.detail) {
+      this.logger.warn(`The books stay closed: ${asError(error).message}`);
+    }
     this.closedBy = { reason: 'database-away', detail };
     this.intake.close('database-away', detail);
   }

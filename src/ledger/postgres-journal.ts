@@ -68,7 +68,7 @@ export class PostgresJournal extends Journal {
       maxRecords: level.maxRecords,
       maxBytes: level.maxBytes,
       waiting: this.queue.waiting,
-      backlog: backlog.entries().length,
+      backlog: backlog.size,
       ...this.flush.counters(),
     };
   }

@@ -19,6 +19,11 @@ describe('failureOf', () => {
     expect(failureOf(error(code, 'delivered'))).toBe('refused');
   });
 
+  it('takes a value that can not be encoded for one that is refused', () => {
+    expect(failureOf(new RangeError('a record id must be a UUID'))).toBe('refused');
+    expect(failureOf(new TypeError('not a string'))).toBe('refused');
+  });
+
   it('takes a missing partition of the acknowledgments for a defect of the schema', () => {
     expect(failureOf(error('23514', 'acknowledgment'))).toBe('broken');
   });

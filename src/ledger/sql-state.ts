@@ -12,6 +12,8 @@ const SHUTDOWN_STATES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03']
 
 /** `table`: the relation that a class 23 error names. */
 export function failureOf(error: unknown): StatementFailure {
+  // A value that can't even be encoded (an id that is no UUID): nothing was sent.
+  if (error instanceof RangeError || error instanceof TypeError) return 'refused';
   const { sqlState, table } = detailsOf(error);
   if (sqlState === undefined) return 'away';
   const sqlClass = sqlState.slice(0, 2);

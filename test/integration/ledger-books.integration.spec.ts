@@ -294,6 +294,19 @@ describe('the books', () => {
     expect(test.journal.snapshot().records).toBe(2);
   });
 
+  it('refuse an id that is no UUID, and keep the records beside it', async () => {
+    const record = makeRecord();
+    const position = makeRecord({ id: 'orders:0:17' });
+    const outcomes = await Promise.allSettled(
+      [record, position].map((one) => test.journal.append([one])),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    const endings = [endingOf(record), endingOf(position)];
+    const refused = await test.acknowledgments.finish(endings);
+    expect(refused.map(({ ending }) => ending)).toEqual([endings[1]]);
+    await expect(conservation.read()).resolves.toMatchObject({ acknowledged: 1, balanced: true });
+  });
+
   it('are vacuumed with the ledger’s own statements', async () => {
     const clock = new FakeClock();
     await test.journal.append(makeRecords(10));

@@ -103,6 +103,13 @@ describe('ledger and a server that freezes', () => {
     );
   });
 
+  it('stops although the server is silent', async () => {
+    await freeze();
+    await test.ledger.stop();
+    expect(test.intake.closed?.reason).toBe('stopping');
+    await expect(test.journal.append([makeRecord()])).rejects.toThrow(LedgerUnavailableError);
+  });
+
   it('notices the loss without any traffic', async () => {
     await freeze();
     await until(() => test.intake.closed !== undefined, { what: 'the idle probe' });
