@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import {
+  PendingAcknowledgments,
+  type PendingEntry,
+} from '../../src/final-sink/pending-acknowledgments.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { failed, InMemorySink } from '../support/in-memory-sink.js';
+import { StageHarness } from '../support/stage-harness.js';
+
+const TIMEOUT_MS = 100;
+const LIMIT = 5;
+
+type Step =
+  | { readonly do: 'open' }
+  | { readonly do: 'acknowledged' | 'rejected'; readonly which: number }
+  | { readonly do: 'advance'; readonly ms: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.constant<Step>({ do: 'open' }),
+  fc.record({
+    do: fc.constantFrom('acknowledged' as const, 'rejected' as const),
+    which: fc.nat(30),
+  }),
+  fc.record({ do: fc.constant('advance' as const), ms: fc.integer({ min: 0, max: 150 }) }),
+);
+
+/** The same rules, written as naively as possible. */
+class Model {
+  readonly entries: { dueMs: number; state: 'pending' | 'answered' | 'timed-out' }[] = [];
+  late = 0;
+  duplicates = 0;
+
+  pending(): number {
+    return this.entries.filter(({ state }) => state === 'pending').length;
+  }
+
+  expire(nowMs: number): void {
+    for (const entry of this.entries) {
+      if (entry.state === 'pending' && entry.dueMs <= nowMs) entry.state = 'timed-out';
+    }
+  }
+
+  settle(which: number): boolean {
+    const entry = this.entries[which]!;
+    if (entry.state === 'timed-out') this.late += 1;
+    else if (entry.state === 'answered') this.duplicates += 1;
+    else entry.state = 'answered';
+    return entry.state === 'answered' && this.duplicates === this.duplicatesBefore;
+  }
+
+  duplicatesBefore = 0;
+}
+
+describe('PendingAcknowledgments', () => {
+  it('does what a naive model does, whatever answers come in whatever order (PA1–PA3)', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const clock = new FakeClock();
+        const model = new Model();
+        let timeouts = 0;
+        const real = new PendingAcknowledgments<number>({
+          limit: LIMIT,
+          timeoutMs: TIMEOUT_MS,
+          clock,
+          onTimeout: () => (timeouts += 1),
+        });
+        const opened: PendingEntry<number>[] = [];
+        for (const each of steps) {
+          if (each.do === 'open') {
+            const entry = real.open(opened.length);
+            expect(entry !== undefined).toBe(model.pending() < LIMIT);
+            if (entry === undefined) continue;
+            opened.push(entry);
+            model.entries.push({ dueMs: clock.now() + TIMEOUT_MS, state: 'pending' });
+          } else if (each.do === 'advance') {
+            clock.advance(each.ms);
+            model.expire(clock.now());
+          } else if (opened.length > 0) {
+            const which = each.which % opened.length;
+            model.duplicatesBefore = model.duplicates;
+            expect(real.settle(opened[which]!, each.do)).toBe(model.settle(which));
+          }
+          const { pending, acknowledged, rejected, timedOut, late, duplicates } = real.snapshot();
+          expect(pending).toBe(model.pending());
+          expect({ late, duplicates }).toEqual({ late: model.late, duplicates: model.duplicates });
+          expect(pending + acknowledged + rejected + timedOut).toBe(opened.length);
+          expect(timeouts).toBe(timedOut);
+          expect(pending).toBeLessThanOrEqual(LIMIT);
+        }
+      }),
+    );
+  });
+});
+
+/** What the sink does with a record at each attempt; the last one repeats. */
+const behaviour = fc.array(
+  fc.constantFrom('ack', 'retryable', 'outage', 'busy', 'final', 'silent', 'late'),
+  { minLength: 1, maxLength: 4 },
+);
+
+describe('FinalSink', () => {
+  it('gives each record one end, keeps the order of a key, and all credits come back', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c', undefined), plan: behaviour }), {
+          minLength: 1,
+          maxLength: 30,
+        }),
+        fc.boolean(),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 10 }),
+        async (plans, isOrdered, maxBatchRecords, maxPendingAcknowledgments) => {
+          const sink = new InMemorySink({ isOrdered, maxBatchRecords });
+          const attempts = plans.map(() => 0);
+          const harness = await new StageHarness({
+            sink,
+            finalSink: { maxPendingAcknowledgments, acknowledgmentTimeoutMs: 500 },
+            capacity: { FinalSink: 12 },
+          }).start();
+          sink.answer = ({ payload }) => {
+            const index = payload as number;
+            const { plan } = plans[index]!;
+            const word = plan[Math.min(attempts[index]!, plan.length - 1)]!;
+            attempts[index]! += 1;
+            // An outage that never ends would hold the record for ever, as it must.
+            if (attempts[index]! > 6 || word === 'ack') return { kind: 'acknowledged' };
+            if (word === 'silent') return undefined;
+            if (word !== 'late') return failed(word, { retryAfterMs: 50 });
+            return new Promise((resolve) => {
+              harness.clock.setTimer(700, () => resolve({ kind: 'acknowledged' }));
+            });
+          };
+          const records = await harness.accept(
+            plans.map((_, i) => i),
+            { keys: plans.map(({ key }) => key) },
+          );
+          for (let s = 0; s < 300 && harness.settled.length < plans.length; s += 1) {
+            await harness.advance(1000);
+          }
+          await harness.advance(2000);
+          expect(harness.leftovers()).toEqual({});
+          expect(harness.settled.map(({ id }) => id).toSorted()).toEqual(
+            records.map(({ id }) => id).toSorted(),
+          );
+          expect(harness.books.ended.size).toBe(records.length);
+          for (const key of ['a', 'b', 'c']) {
+            const sent = records.filter(
+              (each) => each.key === key && harness.endOf(each) === 'acknowledged',
+            );
+            const ids = new Set(sent.map(({ id }) => id));
+            // A late answer may repeat a delivery; what counts is the first one.
+            const arrived = new Set(sink.arrivals.filter((id) => ids.has(id)));
+            expect([...arrived]).toEqual([...ids]);
+          }
+          const { pending } = harness.finalSink.snapshot();
+          expect(pending).toBe(0);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+});
