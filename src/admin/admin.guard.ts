@@ -2,16 +2,29 @@ import { timingSafeEqual } from 'node:crypto';
 import {
   type CanActivate,
   type ExecutionContext,
-  ForbiddenException,
+  HttpException,
   Inject,
   Injectable,
-  UnauthorizedException,
 } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isLoopback, SERVICE_OPTIONS, type ServiceOptions } from '../config/service.options.js';
 
 const BEARER = /^Bearer +(\S+)$/i;
 const PORT_SUFFIX = /:\d+$/;
+
+const WRONG_HOST = {
+  type: '/problems/forbidden',
+  title: 'Forbidden',
+  status: 403,
+  detail: 'The Host header must name the loopback, such as localhost.',
+} as const;
+
+const NO_TOKEN = {
+  type: '/problems/unauthorized',
+  title: 'Unauthorized',
+  status: 401,
+  detail: 'The admin API asks for the bearer token ADMIN_TOKEN.',
+} as const;
 
 /**
  * Who may use the admin API: with ADMIN_TOKEN its bearer. On the loopback the `Host` header must name the loopback, or a
@@ -24,15 +37,19 @@ export class AdminGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const http = context.switchToHttp();
     const { headers } = http.getRequest<FastifyRequest>();
-    if (isLoopback(this.options.host) && !isLoopback(hostName(headers.host))) {
-      throw new ForbiddenException('The Host header must name the loopback, such as localhost.');
-    }
+    const problem = this.problemWith(headers.host, headers.authorization);
+    if (problem === undefined) return true;
+    const reply = http.getResponse<FastifyReply>();
+    reply.header('content-type', 'application/problem+json');
+    if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+    throw new HttpException({ ...problem }, problem.status);
+  }
+
+  private problemWith(host: string | undefined, authorization: string | undefined) {
     const { adminToken } = this.options;
-    if (adminToken !== undefined && !isSame(tokenOf(headers.authorization), adminToken)) {
-      http.getResponse<FastifyReply>().header('www-authenticate', 'Bearer');
-      throw new UnauthorizedException('The admin API asks for the bearer token ADMIN_TOKEN.');
-    }
-    return true;
+    if (isLoopback(this.options.host) && !isLoopback(hostName(host))) return WRONG_HOST;
+    if (adminToken !== undefined && !isSame(tokenOf(authorization), adminToken)) return NO_TOKEN;
+    return undefined;
   }
 }
 

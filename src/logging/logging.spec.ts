@@ -41,6 +41,12 @@ describe('the log', () => {
     expect(lines).toHaveLength(1);
   });
 
+  it('shows what the framework says of its wiring at debug only', () => {
+    const { log, lines } = capture();
+    log.log('AppModule dependencies initialized', 'InstanceLoader');
+    expect(lines).toEqual([]);
+  });
+
   it('keeps the stack of an error that is logged as an Error or as text', () => {
     const { log, lines } = capture();
     log.error(new Error('broken'), 'Context');

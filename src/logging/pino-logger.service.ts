@@ -3,6 +3,15 @@ import type { Logger } from 'pino';
 
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
+/** What the framework says while it wires itself up: of use only to who debugs that. */
+const WIRING: ReadonlySet<string> = new Set([
+  'InstanceLoader',
+  'NestApplication',
+  'NestFactory',
+  'RouterExplorer',
+  'RoutesResolver',
+]);
+
 /**
  * Nest's logger over pino. Nest calls `log(message, ...rest, context)`; `error` may have a stack before the context.
  */
@@ -10,7 +19,9 @@ export class PinoLoggerService implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write('info', message, rest);
+    const context = rest.at(-1);
+    const isWiring = typeof context === 'string' && WIRING.has(context);
+    this.write(isWiring ? 'debug' : 'info', message, rest);
   }
 
   fatal(message: unknown, ...rest: unknown[]): void {

@@ -125,6 +125,12 @@ export const METRICS = {
     ['stage'],
     'Requests that wait for a permit.',
   ),
+  latency: metric(
+    'pipeline_stage_latency_seconds',
+    'gauge',
+    ['stage'],
+    'Mean time in a stage over about a second, or the age of the oldest record inside if that is more.',
+  ),
   stageShare: metric(
     'pipeline_stage_time_ratio',
     'gauge',

@@ -56,6 +56,8 @@ export class PipelineMetrics {
       overallPressure: () => only(status().pressure),
       dimension: () => dimensionSamples(status()),
       throttled: () => perStage(status(), ({ throttled }) => Number(throttled)),
+      latency: () =>
+        perStage(status(), ({ processingLatencyMs }) => processingLatencyMs / MS_PER_SECOND),
       bottleneck: () => bottleneckSamples(status()),
       stageShare: () => shareSamples(status()),
       triggers: () => this.triggers.samples(),

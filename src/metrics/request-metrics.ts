@@ -9,6 +9,7 @@ interface RouteHistogram {
   readonly histogram: LatencyHistogram;
 }
 
+const PROBLEM_TYPE = 'application/problem+json';
 /** The members of a problem that say why; they come first, a batch's results after them. */
 const PROBLEM_HEAD_LENGTH = 1000;
 const REASON = /"type":"\/problems\/([\w-]+)"/;
@@ -31,9 +32,11 @@ export class RequestMetrics {
       done();
     });
     fastify.addHook('onSend', (_request, reply, payload, done) => {
-      const type = reply.getHeader('content-type');
-      const isRefusal = REFUSED_STATUSES.has(reply.statusCode);
-      if (isRefusal && type === 'application/problem+json' && typeof payload === 'string') {
+      const type = String(reply.getHeader('content-type'));
+      const isRefusal = REFUSED_STATUSES.has(reply.statusCode) && type.startsWith(PROBLEM_TYPE);
+      if (isRefusal && Buffer.isBuffer(payload)) {
+        this.refusedWith(payload.toString('utf8', 0, PROBLEM_HEAD_LENGTH));
+      } else if (isRefusal && typeof payload === 'string') {
         this.refusedWith(payload.slice(0, PROBLEM_HEAD_LENGTH));
       }
       done(null, payload);

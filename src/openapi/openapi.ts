@@ -25,6 +25,7 @@ export function openApiDocument(app: NestFastifyApplication, version: string): O
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN' }, 'admin')
     .build();
   const document = SwaggerModule.createDocument(app, config, {
+    autoTagControllers: false,
     standardSchemaConverter: (schema, { schemaType }) => toJsonSchema(schema, schemaType),
   });
   return { ...document, paths: withPlainColons(document.paths) };

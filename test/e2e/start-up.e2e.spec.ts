@@ -8,6 +8,9 @@ import { until } from '../support/until.js';
 const MAIN = join(process.cwd(), 'dist', 'src', 'main.js');
 const START_TIMEOUT_MS = 30_000;
 
+// A start of the database alone may take longer than Jest's default on a busy machine.
+jest.setTimeout(120_000);
+
 interface Run {
   readonly status: number | null;
   readonly stdout: string;
@@ -143,9 +146,8 @@ describe('a start from an empty folder', () => {
   });
   afterAll(async () => {
     await service.kill();
-    const { DATA_DIR: _, ...rest } = { DATA_DIR: '', ...env };
-    // The database outlives a killed service; the next start takes it over and its stop ends it.
-    const last = await startService({ env: rest });
+    // The database outlives a killed service; the next start takes it over, and its stop ends it.
+    const last = await startService({ env: { CWD: folder.path } });
     await last.stop();
     folder.remove();
   });
@@ -161,6 +163,12 @@ describe('a start from an empty folder', () => {
     expect(status).toBe(1);
     expect(stderr).toMatch(/^The embedded database in [^\n]+ is in use by process \d+\.[^\n]+\n$/);
     expect(stderr).toContain(`process ${service.pid}`);
+  });
+
+  it('refuses another number of partitions only while the journal holds records of the old one', async () => {
+    expect(await service.stop()).toBe(0);
+    service = await startService({ env: { ...env, KEYGEN_NUMBER_OF_PARTITIONS: '4' } });
+    expect(await isOk(`${service.url}/health/ready`)).toBe(true);
   });
 
   it('announces a stop, stays live while it drains, and exits with 0', async () => {

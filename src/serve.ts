@@ -1,0 +1,84 @@
+/**
+ * The service as a process: port, application, signals.
+ *
+ * The port is bound before anything else is touched, so a second start on it ends there.
+ */
+import { constants } from 'node:os';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Logger } from 'pino';
+import { createApplication } from './application.js';
+import type { LoadedOptions } from './config/load-options.js';
+import { Database } from './database/database.js';
+import { SERVER_OPTIONS } from './gateway/server-protection.js';
+import { FrontDoor } from './http/front-door.js';
+import { createLogger } from './logging/create-logger.js';
+import { PinoLoggerService } from './logging/pino-logger.service.js';
+import { loadDefinition } from './pipeline/load-definition.js';
+import { PipelineLifecycle } from './pipeline/pipeline.lifecycle.js';
+import { type StopSignal, StopSignals } from './stop-signals.js';
+
+/** What a shell reports for a process that a signal ended. */
+const SIGNAL_STATUS_BASE = 128;
+
+export interface Release {
+  readonly version: string;
+  /** The folder of the compiled files. */
+  readonly build: string;
+}
+
+/** Starts the service; resolves when it is ready. Rejects with what makes a start impossible. */
+export async function serve(
+  { options, warnings }: LoadedOptions,
+  { version, build }: Release,
+): Promise<void> {
+  const { host, port, logLevel } = options.service;
+  const log = createLogger({ level: logLevel, isReadable: process.stdout.isTTY });
+  for (const warning of warnings) log.warn(warning);
+  const signals = new StopSignals(process, (signal) => endAtOnce(log, signal));
+  const door = new FrontDoor(SERVER_OPTIONS);
+  await door.listen(port, host);
+  const { pipelineModule } = options.pipeline;
+  const definition = await loadDefinition(pipelineModule, { build, working: process.cwd() });
+  const app = await createApplication({
+    options,
+    definition,
+    version,
+    logger: new PinoLoggerService(log),
+    door,
+  });
+  endWhenImpossible(app, log);
+  try {
+    await app.init();
+    await app.getHttpAdapter().getInstance().ready();
+    signals.handTo(app);
+    door.open();
+    const lifecycle = app.get(PipelineLifecycle);
+    await lifecycle.whenStarted();
+    if (lifecycle.state === 'running') log.info(startLine(host, door.port));
+  } catch (error) {
+    // The embedded database would outlive the process.
+    await app.close();
+    throw error;
+  }
+}
+
+/** What can't get better while the process runs: another one has its place. */
+function endWhenImpossible(app: NestFastifyApplication, log: Logger): void {
+  const end = (error: Error): void => {
+    log.fatal(error.message);
+    void app.close().finally(() => process.exit(1));
+  };
+  app.get(Database).once('fatal', end);
+  app.get(PipelineLifecycle).onFatal(end);
+}
+
+function endAtOnce(log: Logger, signal: StopSignal): void {
+  log.warn(`Second signal (${signal}): ending at once; what is left stays in the journal.`);
+  process.exit(SIGNAL_STATUS_BASE + constants.signals[signal]);
+}
+
+function startLine(host: string, port: number): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  const url = `http://${name}:${port}`;
+  return `Penstock is ready: records ${url}/v1/records, docs ${url}/docs, health ${url}/health`;
+}

@@ -1,0 +1,89 @@
+import { METRICS } from '../../src/metrics/metric-definitions.js';
+import { Intake } from '../../src/pipeline/intake.js';
+import { startApplication, type TestApplication } from '../support/application.js';
+import { order } from '../support/orders.js';
+import { until } from '../support/until.js';
+
+/** The lines of one scrape, by name and labels. */
+function samplesOf(text: string): Map<string, number> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => {
+      const at = line.lastIndexOf(' ');
+      return [line.slice(0, at), Number(line.slice(at + 1))];
+    }),
+  );
+}
+
+describe('GET /metrics', () => {
+  let service: TestApplication;
+  beforeAll(async () => {
+    service = await startApplication();
+  });
+  afterAll(() => service.close());
+
+  const scrape = async (): Promise<string> => (await service.app.inject('/metrics')).body;
+  const post = (payload: unknown) =>
+    service.app.inject({ method: 'POST', url: '/v1/records', payload: { payload } });
+
+  it('is in the text format of Prometheus', async () => {
+    const answer = await service.app.inject('/metrics');
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+  });
+
+  it('has every metric of docs/metrics.md with its kind, and those of the process', async () => {
+    const text = await scrape();
+    for (const { name, kind } of Object.values(METRICS)) {
+      expect(text).toContain(`# TYPE ${name} ${kind}\n`);
+    }
+    expect(text).toContain('# TYPE nodejs_eventloop_lag_seconds gauge');
+  });
+
+  it('counts what goes in and comes out, and times it', async () => {
+    const before = samplesOf(await scrape());
+    for (let i = 0; i < 3; i += 1) expect((await post(order('c', i))).statusCode).toBe(202);
+    const ended = 'pipeline_records_ended_total{outcome="acknowledged",source="rest"}';
+    const after = await until(
+      async () => {
+        const samples = samplesOf(await scrape());
+        return samples.get(ended) === (before.get(ended) ?? 0) + 3 ? samples : undefined;
+      },
+      { what: 'three records are acknowledged' },
+    );
+    const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+    expect(grown('pipeline_records_accepted_total')).toBe(3);
+    expect(grown('pipeline_record_seconds_count')).toBe(3);
+    expect(grown('pipeline_record_seconds_bucket{le="+Inf"}')).toBe(3);
+    expect(grown('pipeline_request_seconds_count{route="/v1/records",status="2xx"}')).toBe(3);
+    for (const stage of ['Gateway', 'KeyGen', 'IngressProcessing', 'AsyncEgress', 'FinalSink']) {
+      expect(grown(`pipeline_credits_granted_total{stage="${stage}"}`)).toBe(3);
+    }
+    expect(after.get('pipeline_journal_records')).toBe(0);
+    expect(after.get('pipeline_database_ready')).toBe(1);
+  });
+
+  it('conserves credits in every sample: available + granted − spent = capacity', async () => {
+    const samples = samplesOf(await scrape());
+    for (const stage of ['Gateway', 'FinalSink', 'pipeline']) {
+      const of = (name: string): number =>
+        samples.get(`pipeline_credits_${name}{stage="${stage}"}`)!;
+      expect(of('available') + of('granted_total') - of('spent_total')).toBe(of('capacity'));
+    }
+  });
+
+  it('counts refusals by stage, reason and signal', async () => {
+    service.app.get(Intake).close('storage-low', 'The disk is nearly full.');
+    expect((await post(order('r', 1))).statusCode).toBe(503);
+    service.app.get(Intake).open('storage-low');
+    const name = 'pipeline_admissions_rejected_total';
+    const labels = 'stage="Gateway",reason="storage-low",signal="storage-low"';
+    expect(samplesOf(await scrape()).get(`${name}{${labels}}`)).toBe(1);
+  });
+
+  it('knows a path without a route by one label only', async () => {
+    await Promise.all([service.app.inject('/nothing/1'), service.app.inject('/nothing/2')]);
+    const samples = samplesOf(await scrape());
+    expect(samples.get('pipeline_request_seconds_count{route="none",status="4xx"}')).toBe(2);
+  });
+});

@@ -1,0 +1,105 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { startApplication, type TestApplication } from '../support/application.js';
+
+interface Operation {
+  operationId: string;
+  summary?: string;
+  tags?: string[];
+  parameters?: { name: string; in: string }[];
+  responses: Record<string, { description: string }>;
+}
+interface Document {
+  openapi: string;
+  info: { title: string; version: string };
+  paths: Record<string, Record<string, Operation>>;
+}
+
+/** Every schema object of a document, wherever `schema` stands. */
+function schemasIn(value: unknown): object[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, part]: [string, unknown]) =>
+    name === 'schema' && typeof part === 'object' && part !== null ? [part] : schemasIn(part),
+  );
+}
+
+describe('the OpenAPI document', () => {
+  let service: TestApplication;
+  let document: Document;
+  beforeAll(async () => {
+    service = await startApplication();
+    document = (await service.app.inject('/openapi.json')).json();
+  });
+  afterAll(() => service.close());
+
+  const operations = (): [string, Operation][] =>
+    Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.values(item).map((operation): [string, Operation] => [path, operation]),
+    );
+
+  it('is OpenAPI 3.1 and names the version of the service', () => {
+    expect(document).toMatchObject({
+      openapi: '3.1.0',
+      info: { title: 'Penstock', version: '0.0.0-test' },
+    });
+  });
+
+  it('has the paths as callers write them', () => {
+    expect(Object.keys(document.paths).toSorted()).toEqual([
+      '/health',
+      '/health/live',
+      '/health/ready',
+      '/health/startup',
+      '/metrics',
+      '/v1/admin/pipeline',
+      '/v1/records',
+      '/v1/records/{id}',
+      '/v1/records:batch',
+    ]);
+  });
+
+  it('holds only schemas of JSON Schema 2020-12 that can be compiled', () => {
+    const schemas = schemasIn(document.paths);
+    expect(schemas.length).toBeGreaterThan(10);
+    // `example` and formats are OpenAPI's own; everything else must be known.
+    const ajv = new Ajv2020({ strict: true, strictTypes: false, validateFormats: false });
+    ajv.addVocabulary(['example']);
+    for (const schema of schemas) expect(() => ajv.compile(schema)).not.toThrow();
+  });
+
+  it('describes every operation and each of its answers', () => {
+    for (const [, operation] of operations()) {
+      expect(operation.summary).toBeTruthy();
+      expect(operation.tags).toHaveLength(1);
+      const answers = Object.values(operation.responses);
+      expect(answers.length).toBeGreaterThan(0);
+      for (const answer of answers) expect(answer.description).toBeTruthy();
+    }
+  });
+
+  it('gives every operation a name of its own and declares the parameters of its path', () => {
+    const names = operations().map(([, { operationId }]) => operationId);
+    expect(new Set(names).size).toBe(names.length);
+    for (const [path, { parameters = [] }] of operations()) {
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+      expect(parameters.filter((each) => each.in === 'path').map((each) => each.name)).toEqual(
+        inPath,
+      );
+    }
+  });
+
+  it('is shown by a page that needs no other host', async () => {
+    const page = await service.app.inject('/docs');
+    expect(page.statusCode).toBe(200);
+    expect(page.body).not.toMatch(/(src|href)="https?:/);
+    expect((await service.app.inject('/docs/swagger-ui-bundle.js')).statusCode).toBe(200);
+  });
+
+  it('is linked from the index page', async () => {
+    const page = await service.app.inject('/');
+    expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
+    for (const link of ['/docs', '/openapi.json', '/health', '/metrics', '/v1/admin/pipeline']) {
+      expect(page.body).toContain(`href="${link}"`);
+      expect((await service.app.inject(link)).statusCode).toBe(200);
+    }
+  });
+});
