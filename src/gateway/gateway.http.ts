@@ -6,7 +6,7 @@ import { AdmissionHook } from './admission.hook.js';
 import { parseJsonRequest } from './body-reader.js';
 import { GatewayLimits } from './gateway.limits.js';
 import type { IntakeContext } from './intake-context.js';
-import { headersFor, problemFor, sendProblem } from './problems.js';
+import { headersFor, type Problem, problemFor, sendProblem } from './problems.js';
 import { RequestError } from './request-error.js';
 import { RouteTable } from './route-table.js';
 import { answerProtocolError, SERVER_OPTIONS } from './server-protection.js';
@@ -73,7 +73,8 @@ function admissionOf(hook: AdmissionHook, limits: GatewayLimits) {
       else void delayed(limits, delayMs, context, done);
     } catch (error) {
       // Answered here: the framework's way through its filters costs more than the refusal saves.
-      sendProblem(reply, problemFor(error, limits.runtime.random), headersFor(error));
+      const problem = problemFor(error, limits.runtime.random);
+      sendProblem(reply, problem, { ...headersFor(error), ...rateHeaders(problem, limits) });
     }
   };
 }
@@ -86,6 +87,18 @@ async function delayed(
 ): Promise<void> {
   await limits.delay(delayMs, signal);
   if (!signal.aborted) done();
+}
+
+/** The quota that is used up, as the RateLimit header fields tell it. */
+function rateHeaders(
+  { type, retryAfterMs = 0 }: Problem,
+  { options }: GatewayLimits,
+): Record<string, string> {
+  if (type !== '/problems/quota-exceeded') return {};
+  return {
+    'ratelimit-policy': `"records";q=${options.maxRequestsPerSecond};w=1`,
+    ratelimit: `"records";r=0;t=${Math.ceil(retryAfterMs / 1000)}`,
+  };
 }
 
 function urlError(code: string): RequestError {

@@ -1,4 +1,4 @@
-import type { Server, ServerOptions } from 'node:http';
+import type { ServerOptions } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { problemFor } from './problems.js';
@@ -30,13 +30,6 @@ export function answerProtocolError(error: NodeJS.ErrnoException, socket: Duplex
       'Content-Type: application/problem+json\r\n' +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
-}
-
-/** Gives a server that was made without `SERVER_OPTIONS` the same time limits and answers. */
-export function protectServer(server: Server): void {
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.on('clientError', answerProtocolError);
 }
 
 function protocolError(code: string | undefined): RequestError {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { IntakeClosedError } from '../../libs/back-pressure/src/index.js';
 import { PipelineFunctionError } from '../../src/pipeline/pipeline-function.error.js';
 import {
@@ -341,6 +342,8 @@ describe('POST /v1/records', () => {
     const refused = await postRecord({ payload: 1 });
     expectProblem(refused, 429, 'quota-exceeded');
     expect(refused.headers.get('retry-after')).toBe('1');
+    expect(refused.headers.get('ratelimit-policy')).toBe('"records";q=20;w=1');
+    expect(refused.headers.get('ratelimit')).toBe('"records";r=0;t=1');
     rest.clock.advance(50);
     expect((await postRecord({ payload: 1 })).status).toBe(200);
   });
@@ -434,6 +437,31 @@ describe('POST /v1/records', () => {
       new Set([200]),
     );
     expect(new Set(rest.rest.accepted.map(({ id }) => id)).size).toBe(100);
+  });
+
+  it('reports requests that were slow from their body to their verdict, at most once in ten seconds', async () => {
+    await start({ gateway: { slowProcessingThresholdMs: 50 } });
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    for (const [tookMs, reports] of [
+      [50, 0],
+      [51, 1],
+      [51, 1],
+      [10_000, 2],
+    ] as const) {
+      let open: () => void = () => undefined;
+      rest.rest.gate = new Promise((resolve) => {
+        open = resolve;
+      });
+      const { length } = rest.rest.taken;
+      const answer = postRecord({ payload: 1 });
+      await until(() => rest.rest.taken.length > length);
+      rest.clock.advance(tookMs);
+      open();
+      expect((await answer).status).toBe(200);
+      expect(warn).toHaveBeenCalledTimes(reports);
+    }
+    expect(warn).toHaveBeenLastCalledWith(expect.stringMatching(/slower than 50 ms.*: 2\./));
+    warn.mockRestore();
   });
 
   it('refuses a request when as many wait as may', async () => {
