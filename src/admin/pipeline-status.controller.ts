@@ -39,6 +39,8 @@ export class PipelineStatusController {
     description: 'The state of this replica; conservation is of the whole database.',
   })
   async pipeline(): Promise<AdminStatus> {
+    // Before the rest: credits come back after the books have an end, so the later look has both.
+    const conservation = await this.readConservation();
     const { closed } = this.intake;
     const { state } = this.lifecycle;
     return {
@@ -46,7 +48,7 @@ export class PipelineStatusController {
       state: state === 'running' && closed !== undefined ? 'closed' : state,
       closed: closed === undefined ? null : { reason: closed.reason, detail: closed.detail },
       ...this.pressure.getPipelineStatus(),
-      conservation: await this.readConservation(),
+      conservation,
     };
   }
 
