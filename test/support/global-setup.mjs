@@ -1,12 +1,23 @@
-// Starts one PostgreSQL for the whole test run and sets DATABASE_URL for the workers.
+// Starts one PostgreSQL for the whole test run and sets DATABASE_URL for the workers; and, when the run includes a test
+// of Kafka, one broker, and sets TEST_KAFKA_BROKERS, or TEST_KAFKA_PROBLEM, which those tests fail with.
 // TEST_DATABASE_URL wins: then that server is used, and its user must be allowed to create databases.
+// TEST_KAFKA_BROKERS wins too.
 import { spawn, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { createBroker } from './kafka-broker.mjs';
 
 const START_DEADLINE_MS = 30_000;
 const POLL_MS = 10;
@@ -61,8 +72,7 @@ async function untilReady(folder, child, log) {
   throw new Error(`PostgreSQL was not ready after ${START_DEADLINE_MS} ms:\n${log()}`);
 }
 
-export default async function globalSetup() {
-  process.env.TEST_RUN_ID = `${process.pid}_${Date.now()}`;
+async function startPostgres() {
   if (process.env.TEST_DATABASE_URL) {
     process.env.DATABASE_URL = process.env.TEST_DATABASE_URL;
     return;
@@ -101,4 +111,30 @@ export default async function globalSetup() {
   globalThis.penstockTestPostgres = { child, folder };
   await untilReady(folder, child, () => log);
   process.env.DATABASE_URL = `postgres://app@127.0.0.1:${port}/postgres`;
+}
+
+/** Does a test that the command line names, or any at all when it names none, use a broker? */
+function includesKafka({ rootDir, testPathPatterns }) {
+  const patterns = (testPathPatterns?.patterns ?? []).map((pattern) => new RegExp(pattern, 'i'));
+  return readdirSync(path.join(rootDir, 'test'), { recursive: true })
+    .filter((file) => file.endsWith('.spec.ts'))
+    .map((file) => path.join(rootDir, 'test', file))
+    .filter((file) => patterns.length === 0 || patterns.some((pattern) => pattern.test(file)))
+    .some((file) => /support\/kafka(-broker)?\.m?js'/.test(readFileSync(file, 'utf8')));
+}
+
+async function startKafka() {
+  try {
+    const broker = await createBroker();
+    globalThis.penstockTestKafka = broker;
+    process.env.TEST_KAFKA_BROKERS = broker.brokers;
+  } catch (error) {
+    process.env.TEST_KAFKA_PROBLEM = error.message;
+  }
+}
+
+export default async function globalSetup(globalConfig) {
+  process.env.TEST_RUN_ID = `${process.pid}_${Date.now()}`;
+  const needsBroker = !process.env.TEST_KAFKA_BROKERS && includesKafka(globalConfig);
+  await Promise.all([startPostgres(), needsBroker && startKafka()]);
 }

@@ -1,4 +1,4 @@
-// Drops what the run left on a server of yours, or stops the PostgreSQL that the run started, by its pid.
+// Drops what the run left on a server of yours, or stops the PostgreSQL and the Kafka that the run started, by their pids.
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import pg from 'pg';
@@ -17,6 +17,10 @@ async function dropRunDatabases(url, runId) {
 }
 
 export default async function globalTeardown() {
+  await Promise.all([globalThis.penstockTestKafka?.stop(), stopPostgres()]);
+}
+
+async function stopPostgres() {
   if (process.env.TEST_DATABASE_URL) {
     await dropRunDatabases(process.env.TEST_DATABASE_URL, process.env.TEST_RUN_ID);
     return;

@@ -1,0 +1,79 @@
+// Taking records from Kafka: the port, and its books
+export {
+  type BookedPartition,
+  type BookedSource,
+  type BookEntry,
+  KafkaBooks,
+  KafkaSource,
+  type KafkaSourceSnapshot,
+  type PartitionLag,
+  type PartitionSnapshot,
+  type PartitionStart,
+  type SliceCompletion,
+  type SourceGrant,
+  type SourceHandler,
+  type SourceRecord,
+  type SourceSlice,
+} from './kafka-source.js';
+export type { SourceCounters } from './source-counters.js';
+export {
+  type AssignmentChange,
+  type CommittedAhead,
+  type KafkaSourceEventMap,
+  KafkaSourceEvents,
+  type NewIncarnation,
+  type OffsetReset,
+  type SourceState,
+  type StateChange,
+} from './source-events.js';
+
+// The source on kafkajs
+export { CreditConsumer } from './credit-consumer.js';
+export { OffsetWatermark, WATERMARK_SPAN, type WatermarkStart } from './offset-watermark.js';
+
+// Settings
+export {
+  type ConnectionSettings,
+  consumerProblems,
+  fetchSizeProblems,
+  KafkaOptionsError,
+  type KafkaSourceOptions,
+  longestSendMs,
+  producerProblems,
+  refuse,
+  type SaslOptions,
+  SOURCE_TIMING,
+  type SourceTiming,
+} from './kafka.options.js';
+export {
+  type ConsumerTuning,
+  KAFKA_PROFILES,
+  type KafkaProfile,
+  type KafkaTuning,
+  type ProducerTuning,
+  PROFILE_TUNING,
+  tuningOf,
+} from './profiles.js';
+export {
+  type Compression,
+  COMPRESSIONS,
+  type CompressionOptions,
+  compressionType,
+  registerCodecs,
+} from './compression.js';
+
+// Topics
+export {
+  ensureTopics,
+  TOPIC_DEFAULTS,
+  type TopicMismatch,
+  TopicMismatchError,
+  type TopicRole,
+  type TopicSettings,
+  type TopicSpec,
+} from './topics.js';
+
+// Clients of kafkajs
+export { clientConfig, createKafka } from './kafka-clients.js';
+export type { KafkaLogger } from './kafka-logger.js';
+export { patchIdleTimers } from './timer-patch.js';

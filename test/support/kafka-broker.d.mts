@@ -1,0 +1,13 @@
+export interface Broker {
+  /** host:port, as clients are told. */
+  readonly brokers: string;
+  readonly port: number;
+  start(): Promise<void>;
+  kill(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+  /** Ends it and removes its data. */
+  stop(): Promise<void>;
+}
+export function createBroker(options?: { advertisedPort?: number; port?: number }): Promise<Broker>;
+export function freePort(): Promise<number>;
