@@ -13,7 +13,7 @@ import { SERVER_OPTIONS } from './gateway/server-protection.js';
 import { FrontDoor } from './http/front-door.js';
 import { createLogger } from './logging/create-logger.js';
 import { PinoLoggerService } from './logging/pino-logger.service.js';
-import { loadDefinition } from './pipeline/load-definition.js';
+import { chooseDefinition } from './pipeline/load-definition.js';
 import { PipelineLifecycle } from './pipeline/pipeline.lifecycle.js';
 import { type StopSignal, StopSignals } from './stop-signals.js';
 
@@ -37,8 +37,10 @@ export async function serve(
   const signals = new StopSignals(process, (signal) => endAtOnce(log, signal));
   const door = new FrontDoor(SERVER_OPTIONS);
   await door.listen(port, host);
-  const { pipelineModule } = options.pipeline;
-  const definition = await loadDefinition(pipelineModule, { build, working: process.cwd() });
+  const definition = await chooseDefinition(
+    { ...options.pipeline, egressUrl: options.egress.url },
+    { build, working: process.cwd() },
+  );
   const app = await createApplication({
     options,
     definition,

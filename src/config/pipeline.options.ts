@@ -4,8 +4,18 @@ const MIB = 1_048_576;
 
 export const pipelineOptions = options('', {
   pipelineModule: text()
-    .default('pipelines/orders.pipeline.ts')
-    .describe('The pipeline definition: a file of this project, or a compiled .js file.'),
+    .optional()
+    .describe(
+      'The pipeline definition: a .ts file of this project, or a compiled .js file. Absent: pipelines/orders.pipeline.ts, the example.',
+    ),
+  pipelineSchemaFile: text()
+    .optional()
+    .describe(
+      'A JSON Schema (draft 2020-12): a pipeline without code, instead of PIPELINE_MODULE.',
+    ),
+  pipelineKey: text()
+    .optional()
+    .describe('JSON pointer to the key in the payload, of a pipeline without code.'),
   pipelineBufferSize: wholeNumber({ min: 1 })
     .default(10_000)
     .describe('Records between the Gateway and their end, all stages together.'),

@@ -179,7 +179,7 @@ describe('IngressStage', () => {
       const preprocess = (n: unknown, { discard }: PreprocessContext): unknown =>
         what === 'discard' ? discard('x') : n;
       const harness = await new StageHarness({ definition: { preprocess } }).start();
-      harness.journal.failure = new OutcomeUnknownError();
+      harness.journal.failure = new OutcomeUnknownError(1);
       const [record] = await harness.accept([1]);
       expect(record?.verdict).toEqual({ kind: 'refused', error: harness.journal.failure });
       expect(harness.inFlight.size).toBe(0);

@@ -1,5 +1,5 @@
 import type { Lot } from '#libs/flow-control';
-import type { StageId } from './stage.js';
+import type { StageId } from './stage-id.js';
 
 /** Shedding order, first to last to be served. */
 export const PRIORITIES = ['critical', 'high', 'normal', 'bulk'] as const;

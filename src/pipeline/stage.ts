@@ -1,15 +1,8 @@
 import type { Lot } from '#libs/flow-control';
 import type { PipelineRecord } from './record.js';
+import type { StageId } from './stage-id.js';
 
-/** The stages in the order in which a record passes them. */
-export const STAGE_IDS = [
-  'Gateway',
-  'KeyGen',
-  'IngressProcessing',
-  'AsyncEgress',
-  'FinalSink',
-] as const;
-export type StageId = (typeof STAGE_IDS)[number];
+export { STAGE_IDS, type StageId } from './stage-id.js';
 
 /** Records that travel together, in intake order. A single REST record is a slice of one. */
 export interface Slice {

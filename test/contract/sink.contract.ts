@@ -5,13 +5,13 @@ import type { PipelineRecord } from '../../src/pipeline/record.js';
 export interface SinkUnderTest {
   readonly sink: Sink;
   /** A record that the sink can deliver, as FinalSink would hand it over. */
-  accepted(fields: Partial<PipelineRecord>): Promise<PipelineRecord>;
+  readonly accepted: (fields: Partial<PipelineRecord>) => Promise<PipelineRecord>;
   /** A record that the destination refuses for what it is. */
-  refusable(fields: Partial<PipelineRecord>): Promise<PipelineRecord>;
+  readonly refusable: (fields: Partial<PipelineRecord>) => Promise<PipelineRecord>;
   /** Ids that the destination holds, in the order in which they arrived. */
-  delivered(): Promise<readonly string[]>;
+  readonly delivered: () => Promise<readonly string[]>;
   /** The end of a record, as the books hold it; undefined while it has none. */
-  endOf(record: PipelineRecord): Promise<string | undefined>;
+  readonly endOf: (record: PipelineRecord) => Promise<string | undefined>;
 }
 
 /** The rules of the port `Sink`, for every implementation. */

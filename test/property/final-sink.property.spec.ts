@@ -40,15 +40,19 @@ class Model {
     }
   }
 
+  timedOut(): number {
+    return this.entries.filter(({ state }) => state === 'timed-out').length;
+  }
+
+  /** Whether this answer decides. */
   settle(which: number): boolean {
     const entry = this.entries[which]!;
+    const isFirst = entry.state === 'pending';
     if (entry.state === 'timed-out') this.late += 1;
     else if (entry.state === 'answered') this.duplicates += 1;
     else entry.state = 'answered';
-    return entry.state === 'answered' && this.duplicates === this.duplicatesBefore;
+    return isFirst;
   }
-
-  duplicatesBefore = 0;
 }
 
 describe('PendingAcknowledgments', () => {
@@ -65,21 +69,28 @@ describe('PendingAcknowledgments', () => {
           onTimeout: () => (timeouts += 1),
         });
         const opened: PendingEntry<number>[] = [];
-        for (const each of steps) {
+        const perform = (each: Step): { real: unknown; model: unknown } => {
           if (each.do === 'open') {
+            const hasRoom = model.pending() < LIMIT;
             const entry = real.open(opened.length);
-            expect(entry !== undefined).toBe(model.pending() < LIMIT);
-            if (entry === undefined) continue;
-            opened.push(entry);
-            model.entries.push({ dueMs: clock.now() + TIMEOUT_MS, state: 'pending' });
-          } else if (each.do === 'advance') {
+            if (entry !== undefined) {
+              opened.push(entry);
+              model.entries.push({ dueMs: clock.now() + TIMEOUT_MS, state: 'pending' });
+            }
+            return { real: entry !== undefined, model: hasRoom };
+          }
+          if (each.do === 'advance') {
             clock.advance(each.ms);
             model.expire(clock.now());
-          } else if (opened.length > 0) {
-            const which = each.which % opened.length;
-            model.duplicatesBefore = model.duplicates;
-            expect(real.settle(opened[which]!, each.do)).toBe(model.settle(which));
+            return { real: timeouts, model: model.timedOut() };
           }
+          if (opened.length === 0) return { real: 'nothing to answer', model: 'nothing to answer' };
+          const which = each.which % opened.length;
+          return { real: real.settle(opened[which]!, each.do), model: model.settle(which) };
+        };
+        for (const each of steps) {
+          const done = perform(each);
+          expect(done.real).toBe(done.model);
           const { pending, acknowledged, rejected, timedOut, late, duplicates } = real.snapshot();
           expect(pending).toBe(model.pending());
           expect({ late, duplicates }).toEqual({ late: model.late, duplicates: model.duplicates });
