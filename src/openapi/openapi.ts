@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { z } from 'zod';
+import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
 
 const DESCRIPTION =
   'Takes records and delivers them at the pace of their destination. A 2xx answer is a promise: the record reaches its ' +
@@ -28,11 +29,30 @@ export function openApiDocument(app: NestFastifyApplication, version: string): O
     autoTagControllers: false,
     standardSchemaConverter: (schema, { schemaType }) => toJsonSchema(schema, schemaType),
   });
-  return { ...document, paths: withPlainColons(document.paths) };
+  const { schema } = app.get<AnyPipelineDefinition>(PIPELINE_DEFINITION, { strict: false });
+  const payload = toJsonSchema(schema, 'input')?.schema;
+  return { ...document, paths: withPayload(withPlainColons(document.paths), payload) };
+}
+
+/** The pipeline's own schema in place of "any JSON value", where it can be written down. */
+function withPayload<T>(part: T, payload: object | undefined): T {
+  if (payload === undefined || typeof part !== 'object' || part === null) return part;
+  if (Array.isArray(part)) return part.map((each: unknown) => withPayload(each, payload)) as T;
+  const entries = Object.entries(part).map(([name, value]: [string, unknown]) => {
+    // Only in what is sent: a schema's property, not the value of an example.
+    const isPayload = name === 'payload' && isSchemaOfAnything(value);
+    return [name, isPayload ? { ...value, ...payload } : withPayload(value, payload)];
+  });
+  return Object.fromEntries(entries) as T;
+}
+
+function isSchemaOfAnything(value: unknown): value is { description: string } {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.keys(value).join() === 'description';
 }
 
 /** The schemas of an OpenAPI 3.1 document are JSON Schema 2020-12; the library's own converter writes 3.0. */
-function toJsonSchema(schema: unknown, io: 'input' | 'output'): { schema: unknown } | undefined {
+function toJsonSchema(schema: unknown, io: 'input' | 'output'): { schema: object } | undefined {
   if (!(schema instanceof z.ZodType)) return undefined;
   const options = { target: 'draft-2020-12', io, unrepresentable: 'any' } as const;
   const { $schema: _, ...converted } = z.toJSONSchema(schema, options);

@@ -6,6 +6,7 @@ interface Operation {
   summary?: string;
   tags?: string[];
   parameters?: { name: string; in: string }[];
+  requestBody?: object;
   responses: Record<string, { description: string }>;
 }
 interface Document {
@@ -64,6 +65,16 @@ describe('the OpenAPI document', () => {
     const ajv = new Ajv2020({ strict: true, strictTypes: false, validateFormats: false });
     ajv.addVocabulary(['example']);
     for (const schema of schemas) expect(() => ajv.compile(schema)).not.toThrow();
+  });
+
+  it("has the payload's schema of the running pipeline, for one record and for batches", () => {
+    for (const path of ['/v1/records', '/v1/records:batch']) {
+      const { requestBody } = document.paths[path]!['post']!;
+      expect(JSON.stringify(requestBody)).toMatch(
+        /"payload":\{"description":"[^"]+","type":"object"/,
+      );
+      expect(JSON.stringify(requestBody)).toContain('"customerId":{"type":"string"');
+    }
   });
 
   it('describes every operation and each of its answers', () => {
