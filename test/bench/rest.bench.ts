@@ -1,7 +1,7 @@
 import type { Bench, Figures, Report, Section } from './bench.js';
 import { Child } from './child.js';
 import type { LoadOrder, LoadResult } from './load.order.js';
-import { cpuSeconds } from './rest/cpu.js';
+import { cpuSeconds, machineCpuSeconds } from './rest/cpu.js';
 import { type BenchDatabase, startDatabase } from './rest/database.js';
 import { batchBodies, singleBodies } from './rest/orders.js';
 import { type RestServer, startPenstock, startRoute } from './rest/variants.js';
@@ -9,6 +9,8 @@ import { alternate, type Comparison, section } from './rounds.js';
 
 const ROUNDS = 3;
 const DURATION_MS = 3000;
+/** Long enough for the code of our service to be compiled and for its pools to be at their size. */
+const WARM_UP_MS = 6000;
 const CONNECTIONS = 64;
 const BATCH_CONNECTIONS = 4;
 const BATCH_LINES = 1000;
@@ -36,7 +38,14 @@ export const restBench: Bench = {
         const measured = new Measured(load, database, work);
         sections.push(await measured.section(title, servers, progress));
       }
-      const settings = { ROUNDS, DURATION_MS, CONNECTIONS, BATCH_CONNECTIONS, BATCH_LINES };
+      const settings = {
+        ROUNDS,
+        DURATION_MS,
+        WARM_UP_MS,
+        CONNECTIONS,
+        BATCH_CONNECTIONS,
+        BATCH_LINES,
+      };
       return { sections, settings: { ...settings, database: described } };
     } finally {
       for (const server of servers) await server.stop();
@@ -82,7 +91,8 @@ class Measured {
   ): Promise<Section> {
     const variants = servers.map((server) => ({
       name: server.name,
-      run: () => this.measure(server, progress),
+      run: (isWarmUp: boolean) =>
+        this.measure(server, isWarmUp ? WARM_UP_MS : DURATION_MS, progress),
     }));
     const runs = await alternate(variants, {
       rounds: ROUNDS,
@@ -91,30 +101,56 @@ class Measured {
     return section(title, runs, COMPARISONS);
   }
 
-  private async measure(server: RestServer, progress: Progress): Promise<Figures> {
+  private async measure(
+    server: RestServer,
+    durationMs: number,
+    progress: Progress,
+  ): Promise<Figures> {
     const before = this.cpu(server);
-    const result = await this.load.ask({ ...this.work, url: server.url, durationMs: DURATION_MS });
-    const loaded = this.cpu(server);
+    const result = await this.load.ask({ ...this.work, url: server.url, durationMs });
+    const used = this.cpuSince(server, before);
     const endedMs = performance.now();
     await server.settled?.();
     const settledMs = performance.now() - endedMs;
     const { accepted, refused, elapsedMs, requests, statuses, p50Ms, p99Ms, cpuMs } = result;
     const others = Object.entries(statuses).filter(([status]) => status !== '202');
     if (others.length > 0) progress(`${server.name} answered ${JSON.stringify(statuses)}`);
+    const ofOurs = used.server + used.postgres + cpuMs / 1000;
     return {
       recordsPerSecond: (accepted * 1000) / elapsedMs,
       p50Ms,
       p99Ms,
-      serverUs: ((loaded.server - before.server) * US_PER_SECOND) / accepted,
-      postgresUs: ((loaded.postgres - before.postgres) * US_PER_SECOND) / accepted,
+      serverUs: (used.server * US_PER_SECOND) / accepted,
+      postgresUs: (used.postgres * US_PER_SECOND) / accepted,
       loadUs: (cpuMs * 1000) / accepted,
       otherAnswers: others.reduce((sum, [, count]) => sum + count, 0) / requests,
       refusedRatio: refused / (accepted + refused),
+      othersCores: ((used.machine - ofOurs) * 1000) / elapsedMs,
       ...(server.settled === undefined ? {} : { settledMs }),
     };
   }
 
-  private cpu(server: RestServer): { server: number; postgres: number } {
-    return { server: cpuSeconds(server.pid), postgres: cpuSeconds(this.database.pid) };
+  private cpu(server: RestServer): Cpu {
+    return {
+      server: cpuSeconds(server.pid),
+      postgres: cpuSeconds(this.database.pid),
+      machine: machineCpuSeconds(),
+    };
   }
+
+  private cpuSince(server: RestServer, before: Cpu): Cpu {
+    const now = this.cpu(server);
+    return {
+      server: now.server - before.server,
+      postgres: now.postgres - before.postgres,
+      machine: now.machine - before.machine,
+    };
+  }
+}
+
+/** CPU seconds so far. */
+interface Cpu {
+  readonly server: number;
+  readonly postgres: number;
+  readonly machine: number;
 }

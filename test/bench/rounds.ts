@@ -2,7 +2,7 @@ import type { Figures, Run, Section } from './bench.js';
 
 export interface Variant {
   readonly name: string;
-  readonly run: () => Promise<Figures>;
+  readonly run: (isWarmUp: boolean) => Promise<Figures>;
 }
 
 export interface AlternateOptions {
@@ -19,7 +19,7 @@ export async function alternate(
   for (let round = 0; round <= rounds; round += 1) {
     for (const { name, run } of variants) {
       progress(`${round === 0 ? 'warm-up' : `round ${round}/${rounds}`}: ${name}`);
-      runs.push({ variant: name, round, figures: await run() });
+      runs.push({ variant: name, round, figures: await run(round === 0) });
     }
   }
   return runs;
