@@ -25,6 +25,6 @@ export abstract class DeadLetterWriter {
   /** That transaction has been committed, with so many letters. */
   abstract committed(letters: number): void;
 
-  /** A transaction's outcome is unknown: the number of letters must be read again. */
+  /** The ledger opens: the number of letters must be read (again), as a transaction's outcome may be unknown. */
   abstract recount(session: TransactionSession): Promise<void>;
 }

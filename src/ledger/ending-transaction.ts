@@ -42,11 +42,6 @@ export class EndingTransaction {
     return ended;
   }
 
-  /** At the start, and after a lost connection: a transaction may have been committed without our knowing. */
-  recount(): Promise<void> {
-    return this.deadLetters.recount(this.session);
-  }
-
   private async inTransaction(work: () => Promise<void>): Promise<void> {
     await this.session.query(BEGIN);
     try {

@@ -53,7 +53,8 @@ export class PostgresAcknowledgments extends Acknowledgments {
       flush: (calls) => this.write(calls),
     });
     ledger.listen({
-      opening: () => this.transaction.recount(),
+      // A transaction may have been committed without our knowing. On a connection that never waits behind an end.
+      opening: () => deadLetters.recount(sessions.lease),
       opened: () => this.queue.go(),
       closed: ({ reason }) => {
         this.queue.hold();

@@ -11,9 +11,11 @@ import { OutcomeUnknownError } from '../../src/ledger/errors/outcome-unknown.err
 import { PartitionCountError } from '../../src/ledger/errors/partition-count.error.js';
 import { FLUSH } from '../../src/ledger/statements/journal.statements.js';
 import { RENEW, TAKE } from '../../src/ledger/statements/lease.statements.js';
+import { ensureSinkTable } from '../../src/ledger/sink-table.js';
 import type { PipelineRecord } from '../../src/pipeline/record.js';
 import {
   backendOf,
+  deliveredEnding,
   endingOf,
   makeLedger,
   makeRecord,
@@ -190,6 +192,26 @@ describe('ownership of the journal', () => {
     expect(await tokens()).toHaveLength(2);
   });
 
+  it('enters an end again whose tokens became stale while it waited (K1)', async () => {
+    const { ledger, journal, acknowledgments, intake } = await start();
+    await ensureSinkTable(db.pool, 'delivered');
+    const record = makeRecord();
+    await journal.append([record]);
+    const blocker = await connect();
+    await blocker.query('BEGIN');
+    await blocker.query('LOCK TABLE delivered');
+    const finished = acknowledgments.finish([deliveredEnding(record)]);
+    await until(() => isBlocked(backendOf(ledger, 'acknowledge')), { what: 'the end to wait' });
+    // As if another replica had taken the partitions and given them back.
+    await db.pool.query("UPDATE partition_lease SET token = nextval('lease_token')");
+    await expect(journal.append([makeRecord()])).rejects.toThrow(OutcomeUnknownError);
+    await until(() => intake.closed === undefined, { what: 'the partitions to be taken back' });
+    await blocker.query('COMMIT');
+    await expect(finished).resolves.toEqual([]);
+    expect(await journalIds()).not.toContain(record.id);
+    expect(journal.backlog()).toHaveLength(1);
+  });
+
   it('gives concurrent appends of a key the order of their calls', async () => {
     const { journal } = await start();
     const records = makeRecords(2_000, (index) => ({ key: `k${index % 7}`, partition: index % 4 }));
@@ -217,6 +239,8 @@ describe('ownership of the journal', () => {
 
   it('ends the back end of a lost flush that still holds its leases', async () => {
     const { ledger, journal, intake } = await start();
+    // As behind a network that swallows everything: the server doesn't notice that its client has gone.
+    await ledger.sessions.flush.query({ text: 'SET client_connection_check_interval = 0' });
     const record = makeRecord();
     const blocker = await connect();
     await blocker.query('BEGIN');
