@@ -77,3 +77,16 @@ export {
 export { clientConfig, createKafka } from './kafka-clients.js';
 export type { KafkaLogger } from './kafka-logger.js';
 export { patchIdleTimers } from './timer-patch.js';
+
+// Delivering records to Kafka: the port
+export {
+  KafkaSink,
+  type KafkaSinkSnapshot,
+  type Outgoing,
+  type SendFailure,
+  type SendOutcome,
+} from './kafka-sink.js';
+
+// The sink on kafkajs
+export { kafkajsSink, type KafkajsSinkOptions } from './kafkajs-sink.js';
+export type { FailedSend } from './producer-lane.js';

@@ -1,40 +1,39 @@
 import {
-  type CompressionTypes,
+  type Admin,
   type ICustomPartitioner,
-  type Kafka,
   Partitioners,
   type Producer,
+  type ProducerConfig,
   type RetryOptions,
 } from 'kafkajs';
+import { compressionType } from './compression.js';
 import { PartitionNotAnsweredError } from './errors/partition-not-answered.error.js';
 import type { Outgoing } from './kafka-sink.js';
 import { baseOffsetOf, messageOf } from './outgoing-message.js';
 import type { PartitionProducer } from './partition-producer.js';
+import type { ProducerTuning } from './profiles.js';
 import { isUnknownTopic } from './send-failure.js';
 
-export interface SendSettings {
-  /** −1: all in-sync replicas have the records when a send is answered; 1: the leader has. */
-  readonly acks: -1 | 1;
-  readonly compression: CompressionTypes;
-  /** For one request; the broker waits as long for its replicas. */
-  readonly requestTimeoutMs: number;
-  /** Of one send, inside the library, after the first try. */
-  readonly retries: number;
-  /** Requests out per broker; one send per partition keeps the order whatever it is. */
-  readonly maxInFlightRequests: number;
+type KafkajsProducerHandle = Pick<Producer, 'connect' | 'disconnect' | 'send'>;
+
+/** What is used of a client of kafkajs. */
+export interface ProducerClient {
+  producer(config: ProducerConfig): KafkajsProducerHandle;
+  admin(): Pick<Admin, 'connect' | 'disconnect' | 'fetchTopicMetadata'>;
 }
 
-export interface KafkajsProducerOptions extends SendSettings {
+export interface KafkajsProducerOptions {
   /** Makes a new client: kafkajs keeps state on it, so that no two producers may share one (C19). */
-  readonly createClient: () => Kafka;
+  readonly createClient: () => ProducerClient;
   readonly topic: string;
+  readonly tuning: ProducerTuning;
   readonly idempotent: boolean;
   /** Told the number of the topic's partitions when it is first known and when it changes. */
   readonly onPartitions: (partitions: number) => void;
 }
 
 interface Connection {
-  readonly producer: Producer;
+  readonly producer: KafkajsProducerHandle;
   sendsOut: number;
   isDiscarded: boolean;
 }
@@ -46,6 +45,13 @@ export const SEND_RETRY = {
   factor: 0.2,
   multiplier: 2,
 } as const satisfies RetryOptions;
+
+/** What every request of a producer says besides its records. */
+export const sendSettings = (tuning: ProducerTuning) => ({
+  acks: tuning.acks,
+  compression: compressionType(tuning.compression),
+  timeout: tuning.producerRequestTimeoutMs,
+});
 
 /**
  * One topic's producer on kafkajs 2.2.4.
@@ -72,12 +78,12 @@ export class KafkajsProducer implements PartitionProducer {
     records: readonly Outgoing[],
     failedSends: number,
   ): Promise<bigint> {
-    const { topic, acks, compression, requestTimeoutMs, idempotent } = this.options;
+    const { topic, idempotent } = this.options;
     const connection = await this.connected();
     connection.sendsOut += 1;
     try {
       const messages = records.map((record) => messageOf(record, partition, failedSends));
-      const request = { topic, messages, acks, compression, timeout: requestTimeoutMs };
+      const request = { topic, messages, ...sendSettings(this.options.tuning) };
       return baseOffsetOf(await connection.producer.send(request), topic, partition);
     } catch (error) {
       if (idempotent || isUnknownTopic(error) || error instanceof PartitionNotAnsweredError) {
@@ -110,12 +116,12 @@ export class KafkajsProducer implements PartitionProducer {
   }
 
   private async open(): Promise<Connection> {
-    const { createClient, idempotent, maxInFlightRequests, retries } = this.options;
+    const { createClient, idempotent, tuning } = this.options;
     const client = createClient();
     const producer = client.producer({
       idempotent,
-      maxInFlightRequests,
-      retry: { ...SEND_RETRY, retries },
+      maxInFlightRequests: tuning.maxInFlightRequests,
+      retry: { ...SEND_RETRY, retries: tuning.retries },
       allowAutoTopicCreation: false,
       createPartitioner: this.observingPartitioner(),
     });
@@ -129,7 +135,7 @@ export class KafkajsProducer implements PartitionProducer {
     return { producer, sendsOut: 0, isDiscarded: false };
   }
 
-  private async partitionsOf(client: Kafka): Promise<number> {
+  private async partitionsOf(client: ProducerClient): Promise<number> {
     const { topic } = this.options;
     const admin = client.admin();
     await admin.connect();

@@ -72,6 +72,11 @@ export function isUnknownTopic(error: unknown): boolean {
   return innermost(error).type === 'UNKNOWN_TOPIC_OR_PARTITION';
 }
 
+/** The transaction before is not yet over: its markers are being written. */
+export function isConcurrentTransaction(error: unknown): boolean {
+  return innermost(error).type === 'CONCURRENT_TRANSACTIONS';
+}
+
 function kindOf(type: string, message: string): SendFailure['kind'] {
   if (FINAL.has(type)) return 'final';
   if (OUTAGE.has(type)) return 'outage';
