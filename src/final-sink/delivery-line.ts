@@ -21,16 +21,10 @@ interface Held<T> {
 export class DeliveryLine<T extends Keyed> {
   private readonly line: T[] = [];
   /** Sent before everything else, held keys or not: retried items, and items whose key has come free. */
-  private first: T[] = [];
+  private readonly first: T[] = [];
   private readonly held = new Map<string, Held<T>>();
-  private aside = 0;
 
   constructor(private readonly isOrdered: boolean) {}
-
-  /** Items that wait here. */
-  get waiting(): number {
-    return this.first.length + this.line.length + this.aside;
-  }
 
   push(items: readonly T[]): void {
     for (const item of items) this.line.push(item);
@@ -61,16 +55,11 @@ export class DeliveryLine<T extends Keyed> {
     if (key !== undefined && !this.held.has(key)) this.held.set(key, { by: item, waiting: [] });
   }
 
-  /** Puts an item that was sent back behind the item that holds its key. */
+  /** Puts an item behind the one that holds its key; only for an item of which `isBehindOther` is true. */
   putAside(item: T): void {
     const { key } = item.record;
     const held = key === undefined ? undefined : this.held.get(key);
-    if (held === undefined) {
-      this.first.push(item);
-      return;
-    }
-    held.waiting.push(item);
-    this.aside += 1;
+    held?.waiting.push(item);
   }
 
   /** These items, in this order, are to be sent again before everything else. */
@@ -86,7 +75,6 @@ export class DeliveryLine<T extends Keyed> {
     const { waiting } = held;
     this.held.delete(key);
     const free = this.isOrdered ? waiting : waiting.splice(0, 1);
-    this.aside -= free.length;
     this.first.push(...free);
     if (waiting.length > 0 && !this.isOrdered) this.held.set(key, { by: free[0]!, waiting });
   }

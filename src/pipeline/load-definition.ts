@@ -49,7 +49,10 @@ export async function chooseDefinition(
     return loadDefinition(pipelineModule ?? DEFAULT_PIPELINE_MODULE, folders);
   }
   if (pipelineModule !== undefined) {
-    throw wrong(pipelineModule, `${configured.join(' and ')} describe another pipeline; unset one`);
+    throw wrong(
+      pipelineModule,
+      `not together with ${configured.join(' and ')}, which describe a pipeline without code`,
+    );
   }
   return configuredDefinition({ schemaFile, key }, folders.working);
 }
