@@ -42,7 +42,12 @@ const services = {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
 };
-const project = (displayName, testMatch, extra = {}) => ({ ...base, displayName, testMatch, ...extra });
+const project = (displayName, testMatch, extra = {}) => ({
+  ...base,
+  displayName,
+  testMatch,
+  ...extra,
+});
 
 export default {
   // Waits have deadlines of their own, with a sentence; this one only ends a test that forgot to have one.

@@ -24,7 +24,9 @@ const service = spawn(process.execPath, ['--enable-source-maps', 'dist/src/main.
   env: { ...process.env, PORT: String(port), DATA_DIR: join(folder, 'data'), DATABASE_URL: '' },
   stdio: 'inherit',
 });
-const exited = new Promise((resolve) => service.once('exit', (code, signal) => resolve({ code, signal })));
+const exited = new Promise((resolve) =>
+  service.once('exit', (code, signal) => resolve({ code, signal })),
+);
 
 const untilOk = async (what, attempt) => {
   const end = Date.now() + DEADLINE_MS;
@@ -53,7 +55,8 @@ try {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ payload: order }),
   });
-  if (answer.status !== 202) throw new Error(`POST answered ${answer.status}: ${await answer.text()}`);
+  if (answer.status !== 202)
+    throw new Error(`POST answered ${answer.status}: ${await answer.text()}`);
   const { id } = await answer.json();
   await untilOk('the record is acknowledged', async () => {
     const record = await (await fetch(`${url}/v1/records/${id}`)).json();
