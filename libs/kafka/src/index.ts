@@ -90,3 +90,13 @@ export {
 // The sink on kafkajs
 export { kafkajsSink, type KafkajsSinkOptions } from './kafkajs-sink.js';
 export type { FailedSend } from './producer-lane.js';
+
+// Exactly once: records and the offset they came from in one transaction
+export { createTransactionClient, type TransactionClient } from './transaction-client.js';
+export type {
+  RefusedRecord,
+  TransactionOffsets,
+  TransactionRequest,
+  TransactionsOptions,
+} from './transaction-request.js';
+export { Transactions } from './transactions.js';
