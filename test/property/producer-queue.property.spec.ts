@@ -8,7 +8,6 @@ import { brokerError, ScriptedProducer } from '../support/scripted-producer.js';
 
 const PARTITIONS = 3;
 const ACK_TIMEOUT_MS = 1000;
-const MAX_ATTEMPTS = 3;
 const MAX_RECORDS = 40;
 const BUFFER_BYTES = 8000;
 const MAX_RECORDS_PER_SEND = 8;
@@ -51,7 +50,7 @@ class Model {
   private count = 0;
   private deliveredCount = 0;
 
-  constructor(private readonly settings: { idempotent: boolean; lingerMs: number }) {
+  constructor(private readonly settings: { idempotent: boolean; lingerMs: number; maxAttempts: number }) {
     this.queue = new ProducerQueue(this.producer, {
       batchBytes: 2000,
       maxRecordsPerSend: MAX_RECORDS_PER_SEND,
@@ -69,7 +68,7 @@ class Model {
         random: () => 0.5,
       }),
       retryInMs: ({ failure, failedSends }) =>
-        failure.kind === 'outage' || failedSends < MAX_ATTEMPTS ? 10 : undefined,
+        failure.kind === 'outage' || failedSends < settings.maxAttempts ? 10 : undefined,
       ...settings,
     });
     this.queue.partitionsKnown(PARTITIONS);
@@ -170,8 +169,9 @@ describe('ProducerQueue against a model', () => {
         fc.array(step, { maxLength: 60 }),
         fc.boolean(),
         fc.constantFrom(0, 5),
-        async (steps, idempotent, lingerMs) => {
-          const model = new Model({ idempotent, lingerMs });
+        fc.constantFrom(1, 3),
+        async (steps, idempotent, lingerMs, maxAttempts) => {
+          const model = new Model({ idempotent, lingerMs, maxAttempts });
           for (const each of steps) await model.run(each);
           await model.finish();
           model.assertOneOutcomeEach();
