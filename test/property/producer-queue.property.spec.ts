@@ -50,7 +50,9 @@ class Model {
   private count = 0;
   private deliveredCount = 0;
 
-  constructor(private readonly settings: { idempotent: boolean; lingerMs: number; maxAttempts: number }) {
+  constructor(
+    private readonly settings: { idempotent: boolean; lingerMs: number; maxAttempts: number },
+  ) {
     this.queue = new ProducerQueue(this.producer, {
       batchBytes: 2000,
       maxRecordsPerSend: MAX_RECORDS_PER_SEND,
