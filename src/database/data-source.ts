@@ -4,6 +4,7 @@ import { CreateAcknowledgments1767225660000 } from '../../migrations/17672256600
 import { CreateKafkaBooks1767225720000 } from '../../migrations/1767225720000-create-kafka-books.js';
 import { CreateDeadLetters1767225780000 } from '../../migrations/1767225780000-create-dead-letters.js';
 import { CreateSettingsAndTotals1767225840000 } from '../../migrations/1767225840000-create-settings-and-totals.js';
+import { measuredDriver, type PoolWait } from './pool-wait.js';
 import type { TlsSettings } from './tls.js';
 
 /** Classes, not a glob: the same list in the build and under Jest. Append only. */
@@ -33,6 +34,8 @@ export interface DataSourceSettings {
   readonly ssl: TlsSettings;
   readonly poolSize: number;
   readonly applicationName: string;
+  /** Told of every wait for a connection of the pool. */
+  readonly poolWait?: PoolWait;
   readonly entities?: readonly (new () => object)[];
 }
 
@@ -40,6 +43,7 @@ export interface DataSourceSettings {
 export function createDataSource(settings: DataSourceSettings): DataSource {
   return new DataSource({
     type: 'postgres',
+    ...(settings.poolWait && { driver: measuredDriver(settings.poolWait) }),
     url: settings.url,
     ssl: settings.ssl,
     poolSize: settings.poolSize,

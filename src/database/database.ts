@@ -24,6 +24,7 @@ import { DatabaseAwayError } from './errors/database-away.error.js';
 import { describeError, isPassing } from './failure-kind.js';
 import { ownerName, takeFolderLock } from './folder-lock.js';
 import { createAcknowledgmentPartitions, migrate } from './migrate.js';
+import { PoolWait } from './pool-wait.js';
 import { assertSession } from './session-check.js';
 import { type TlsSettings, tlsSettings } from './tls.js';
 
@@ -55,6 +56,7 @@ interface Events {
 
 export class Database extends EventEmitter<Events> {
   readonly dataSource: DataSource;
+  readonly poolWait: PoolWait;
   readonly control: ControlConnection;
 
   private readonly log = new Logger('Database');
@@ -78,7 +80,9 @@ export class Database extends EventEmitter<Events> {
     const { options, clock, entities } = settings;
     this.clock = clock;
     this.ssl = embeddedPostgres === undefined ? tlsSettings(options) : false;
+    this.poolWait = new PoolWait(clock);
     this.dataSource = createDataSource({
+      poolWait: this.poolWait,
       url,
       ssl: this.ssl,
       poolSize: options.databasePoolSize,

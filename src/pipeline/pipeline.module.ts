@@ -10,6 +10,7 @@ import { IngressStage } from '../ingress/ingress.stage.js';
 import { KeyGenModule } from '../keygen/keygen.module.js';
 import { KeyGenStage } from '../keygen/keygen.stage.js';
 import { Ledger } from '../ledger/ledger.js';
+import { NetworkInputs } from './network-inputs.js';
 import { PipelineLifecycle, PipelineParts } from './pipeline.lifecycle.js';
 import { Settlement } from './settlement.js';
 import type { Stage } from './stage.js';
@@ -21,6 +22,7 @@ const STAGES = [GatewayStage, KeyGenStage, IngressStage, AsyncEgressStage, Final
   imports: [GatewayModule, KeyGenModule, IngressModule, AsyncEgressModule, FinalSinkModule],
   providers: [
     PipelineLifecycle,
+    NetworkInputs,
     {
       provide: PipelineParts,
       inject: [Ledger, Settlement, ...STAGES],

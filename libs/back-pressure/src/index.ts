@@ -3,7 +3,7 @@ export { BackPressureController } from './back-pressure-controller.js';
 export type { Admission, AdmitOptions } from './admission-queue.js';
 export type { StageMeter } from './stage-meter.js';
 export type { PipelineStatus, StageStatus } from './pipeline-status.js';
-export type { Bottleneck, Level, PressureWeights } from './pressure.js';
+export { type Bottleneck, type Level, type PressureWeights, scale } from './pressure.js';
 
 // Setting it up
 export { BackPressureModule } from './back-pressure.module.js';
