@@ -199,6 +199,7 @@ describe('CreditConsumer on a broker', () => {
       () => first.source.snapshot().partitions.filter(({ low }) => low === 10n).length === 2,
       { what: 'the end of the topic' },
     );
+    expect(await kafka.committed(groupId, topic)).toEqual([10, 10]);
     await first.source.stop();
     await kafka.fill(topic, 2, 5);
 

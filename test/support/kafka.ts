@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import kafkajs, { type IHeaders, type Kafka as KafkaClient, type Producer } from 'kafkajs';
+import kafkajs, {
+  type IHeaders,
+  type Kafka as KafkaClient,
+  type KafkaConfig,
+  type Producer,
+} from 'kafkajs';
 import { until } from './until.js';
 
 const { Kafka, logLevel, Partitioners } = kafkajs;
@@ -27,12 +32,13 @@ export class TestKafka {
   readonly admin: ReturnType<KafkaClient['admin']>;
   private readonly producer: Producer;
 
-  private constructor() {
+  private constructor(settings: Partial<KafkaConfig>) {
     this.kafka = new Kafka({
       brokers: testBrokers(),
       clientId: 'test',
       logLevel: logLevel.NOTHING,
       retry: { initialRetryTime: 50, retries: 10 },
+      ...settings,
     });
     this.admin = this.kafka.admin();
     this.producer = this.kafka.producer({
@@ -41,8 +47,9 @@ export class TestKafka {
     });
   }
 
-  static async connect(): Promise<TestKafka> {
-    const test = new TestKafka();
+  /** `settings`: of kafkajs, as a way through a proxy. */
+  static async connect(settings: Partial<KafkaConfig> = {}): Promise<TestKafka> {
+    const test = new TestKafka(settings);
     await Promise.all([test.admin.connect(), test.producer.connect()]);
     return test;
   }

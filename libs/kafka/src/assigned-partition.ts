@@ -101,12 +101,13 @@ export class AssignedPartition {
     return this.booked?.source === entry.source && this.booked.epoch === entry.epoch;
   }
 
-  /** The client went on to `next` by itself: there was no record up to there. */
-  passed(next: bigint): void {
+  /** The client went on to `next` by itself: there was no record up to there. False when it is not ready to hear that. */
+  passed(next: bigint): boolean {
     const { mark } = this;
-    if (!this.isReady || !mark) return;
+    if (!this.isReady || !mark) return false;
     this.position = next;
     mark.pass(mark.relative(next));
+    return true;
   }
 
   close(): void {

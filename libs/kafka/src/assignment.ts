@@ -196,7 +196,7 @@ export class Assignment {
     partitions: readonly AssignedPartition[],
     isCurrent: () => boolean,
   ): Promise<void> {
-    const { books, pipelineRecords, keeper } = this.options;
+    const { books, pipelineRecords, touch } = this.options;
     const source = await books.source(topic);
     const ranges = await this.locator.ranges(client, topic);
     const committed = await this.committed(client, topic, source, ranges);
@@ -211,7 +211,7 @@ export class Assignment {
     for (const partition of partitions) {
       const row = rows.find((each) => each.partition === partition.partition);
       if (!row) throw new Error(`The books gave no row for ${topic}:${partition.partition}.`);
-      if (partition.take(source, row, maxRecords) === 'kept') keeper().touch(partition);
+      if (partition.take(source, row, maxRecords) === 'kept') touch(partition);
       partition.committed = committed.get(partition.partition);
       this.compare(partition, row.low);
       await this.locator.place(client, partition, ranges);

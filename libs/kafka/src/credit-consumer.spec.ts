@@ -528,6 +528,9 @@ describe('CreditConsumer', () => {
     pipeline.end(5);
     await pass(200);
     expect(books.row(TOPIC, 0)).toMatchObject({ low: 7n, gaps: 5n });
+    fake.emit('START_BATCH_PROCESS', { topic: TOPIC, partition: 0, batchSize: 0, lastOffset: '8' });
+    await pass(200);
+    expect(books.row(TOPIC, 0)).toMatchObject({ low: 9n, gaps: 7n });
   });
 
   it('keeps to its rate, and a wait for it is no stall', async () => {

@@ -35,6 +35,8 @@ import { TopicMismatchError } from './topics.js';
 const MAX_REJOIN_DRAIN_MS = 10_000;
 /** For the last flush and commit of a stop; after that the next owner reads a little again. */
 const LAST_COMMIT_MS = 5000;
+/** For telling a broker goodbye; one that does not answer takes us out of the group after the session. */
+const LEAVE_MS = 3000;
 
 /** What exists once the source has a handler and books. */
 interface Running {
@@ -136,83 +138,113 @@ export class CreditConsumer extends KafkaSource {
   }
 
   private compose(handler: SourceHandler, books: KafkaBooks): Running {
-    const { options, timing, events, counters, pauses } = this;
-    const { clock, random, tuning, groupId, topics, pipelineRecords } = options;
-    const own = { clock, events, counters, pauses };
-    const assigned = (): Iterable<AssignedPartition> => assignment.all();
-    const assignment = new Assignment({
-      ...own,
+    const { clock } = this.options;
+    const assignment = this.createAssignment(books);
+    const keeper = this.createKeeper(books, assignment);
+    const stalls = new StallWatch({
+      ...this.own,
+      ...this.timing,
+      assigned: () => assignment.all(),
+      client: () => this.client?.consumer,
+      headroom: () => handler.headroom(),
+    });
+    const heart = this.createHeart();
+    const loop = this.createLoop(handler, { assignment, keeper, stalls, heart });
+    const lag = new LagMonitor({
+      clock,
+      assigned: () => assignment.all(),
+      ends: (topic) => this.ends(topic),
+      onTrouble: (error) => this.events.emit('trouble', { during: 'the look at the lag', error }),
+    });
+    const supervisor = this.createSupervisor({ assignment, keeper, heart, loop });
+    return { assignment, keeper, loop, stalls, lag, supervisor };
+  }
+
+  private createAssignment(books: KafkaBooks): Assignment {
+    const { groupId, topics, pipelineRecords, start = 'earliest' } = this.options;
+    return new Assignment({
+      ...this.own,
       books,
       groupId,
       topics,
       pipelineRecords,
-      start: options.start ?? 'earliest',
-      endBelowLowMs: timing.endBelowLowMs,
-      keeper: () => keeper,
+      start,
+      endBelowLowMs: this.timing.endBelowLowMs,
+      touch: (partition) => this.running?.keeper.touch(partition),
     });
-    const keeper = new BookKeeper({
-      ...own,
+  }
+
+  private createKeeper(books: KafkaBooks, assignment: Assignment): BookKeeper {
+    return new BookKeeper({
+      ...this.own,
       books,
-      assigned,
+      assigned: () => assignment.all(),
       commit: async (offsets) => {
         if (!this.client) throw new Error('There is no connection.');
         await this.client.consumer.commitOffsets(offsets);
       },
       onFenced: (partition) => {
         if (partition.mark?.isClosed !== false) return;
-        counters.fenced += 1;
-        events.emit('fenced', { topic: partition.topic, partition: partition.partition });
+        const { topic, partition: id } = partition;
+        this.counters.fenced += 1;
+        this.events.emit('fenced', { topic, partition: id });
         assignment.restart(partition);
       },
     });
-    const stalls = new StallWatch({
-      ...own,
-      ...timing,
-      assigned,
-      client: () => this.client?.consumer,
-      headroom: () => handler.headroom(),
+  }
+
+  private createHeart(): Heart {
+    const { sessionTimeoutMs } = this.options.tuning;
+    return new Heart({
+      ...this.own,
+      sessionTimeoutMs,
+      beforeRejoin: () => this.settle(Math.min(MAX_REJOIN_DRAIN_MS, sessionTimeoutMs / 3)),
     });
-    const heart = new Heart({
-      ...own,
-      sessionTimeoutMs: tuning.sessionTimeoutMs,
-      beforeRejoin: () => this.settle(Math.min(MAX_REJOIN_DRAIN_MS, tuning.sessionTimeoutMs / 3)),
-    });
-    const loop = new HandOffLoop({
-      ...own,
-      ...timing,
+  }
+
+  private createLoop(
+    handler: SourceHandler,
+    parts: Pick<Running, 'assignment' | 'keeper' | 'stalls'> & { readonly heart: Heart },
+  ): HandOffLoop {
+    const { clock, tuning, maxRecordsPerSecond: ratePerSecond = 0 } = this.options;
+    const { assignment, stalls, heart, keeper } = parts;
+    return new HandOffLoop({
+      ...this.own,
+      ...this.timing,
       handler,
       assignment,
       heart,
       stalls,
       maxRecordsPerTurn: tuning.maxRecordsPerTurn,
-      rate: new TokenBucket({ ratePerSecond: options.maxRecordsPerSecond ?? 0, clock }),
+      rate: new TokenBucket({ ratePerSecond, clock }),
       onDone: (partition, count) => {
         this.completed += count;
         keeper.touch(partition);
         partition.roomChanged();
       },
     });
-    const lag = new LagMonitor({
-      clock,
-      assigned,
-      ends: (topic) => this.ends(topic),
-      onTrouble: (error) => events.emit('trouble', { during: 'the look at the lag', error }),
-    });
-    const supervisor = new Supervisor({
-      clock,
-      random,
+  }
+
+  private createSupervisor(
+    parts: Pick<Running, 'assignment' | 'keeper' | 'loop'> & { readonly heart: Heart },
+  ): Supervisor {
+    const { options } = this;
+    const { assignment, keeper, heart, loop } = parts;
+    return new Supervisor({
+      clock: options.clock,
+      random: options.random,
       connect: async (onCrash) => {
-        const client = this.createClient();
-        this.client = client;
-        await runConsumer(client, {
+        this.client = this.createClient();
+        await runConsumer(this.client, {
           options,
           assignment,
           heart,
           eachBatch: loop.eachBatch,
           onJoin: () => this.state !== 'draining' && loop.open(),
+          onPassed: (partition) => keeper.touch(partition),
           onCrash: (error) => {
-            counters.crashes += 1;
-            events.emit('crash', error);
+            this.counters.crashes += 1;
+            this.events.emit('crash', error);
             onCrash(error);
           },
         });
@@ -221,7 +253,12 @@ export class CreditConsumer extends KafkaSource {
       onRunning: () => this.become('running'),
       onFailure: (error, retryInMs) => this.explain(error, retryInMs),
     });
-    return { assignment, keeper, loop, stalls, lag, supervisor };
+  }
+
+  /** What nearly every part needs. */
+  private get own() {
+    const { events, counters, pauses } = this;
+    return { clock: this.options.clock, events, counters, pauses };
   }
 
   private partitions(): Iterable<AssignedPartition> {
@@ -297,15 +334,12 @@ export class CreditConsumer extends KafkaSource {
     this.client = undefined;
     assignment.left();
     if (!client) return;
-    const results = await Promise.allSettled([
-      client.consumer.disconnect(),
-      client.admin.disconnect(),
-    ]);
-    for (const result of results) {
+    const leave = [client.consumer.disconnect(), client.admin.disconnect()].map((each) =>
       // The connection is gone either way.
-      if (result.status === 'rejected') {
-        this.events.emit('trouble', { during: 'the disconnect', error: result.reason });
-      }
-    }
+      each.catch((error: unknown) =>
+        this.events.emit('trouble', { during: 'the disconnect', error }),
+      ),
+    );
+    await this.atMost(LEAVE_MS, Promise.all(leave));
   }
 }

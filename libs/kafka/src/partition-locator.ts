@@ -1,6 +1,5 @@
 import type { Clock } from '#libs/flow-control';
 import type { AssignedPartition } from './assigned-partition.js';
-import type { BookKeeper } from './book-keeper.js';
 import type { ConsumerClient } from './consumer-client.js';
 import type { SourceCounters } from './source-counters.js';
 import type { PauseSet } from './pause-set.js';
@@ -23,7 +22,8 @@ export interface LocatorOptions {
   readonly pauses: PauseSet;
   /** A log that ends below `low` counts when seen twice, so far apart: a lagging leader shows the same for a moment. */
   readonly endBelowLowMs: number;
-  readonly keeper: () => BookKeeper;
+  /** The partition's watermark changed. */
+  readonly touch: (partition: AssignedPartition) => void;
   readonly onRecreated: (partition: AssignedPartition) => void;
   readonly lookAgain: (partition: AssignedPartition) => void;
 }
@@ -94,12 +94,12 @@ export class PartitionLocator {
   private skipLost(partition: AssignedPartition, start: bigint): void {
     const { mark, topic } = partition;
     if (!mark) return;
-    const { counters, events, keeper } = this.options;
+    const { counters, events, touch } = this.options;
     const from = mark.next;
     counters.offsetResets += 1;
     counters.lostRecords += Number(start - from);
     mark.pass(mark.relative(start));
-    keeper().touch(partition);
+    touch(partition);
     events.emit('offsetReset', { topic, partition: partition.partition, from, to: start });
   }
 

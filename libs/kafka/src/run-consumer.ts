@@ -1,4 +1,5 @@
 import type { EachBatchHandler } from 'kafkajs';
+import type { AssignedPartition } from './assigned-partition.js';
 import type { Assignment } from './assignment.js';
 import type { ConsumerClient } from './consumer-client.js';
 import type { Heart } from './heart.js';
@@ -14,6 +15,8 @@ export interface RunOptions {
   readonly heart: Heart;
   readonly eachBatch: EachBatchHandler;
   readonly onJoin: () => void;
+  /** The client went past markers or compacted records by itself. */
+  readonly onPassed: (partition: AssignedPartition) => void;
   readonly onCrash: (error: Error) => void;
 }
 
@@ -40,7 +43,10 @@ export async function runConsumer(client: ConsumerClient, run: RunOptions): Prom
   });
 }
 
-function listen(client: ConsumerClient, { assignment, heart, onJoin, onCrash }: RunOptions): void {
+function listen(
+  client: ConsumerClient,
+  { assignment, heart, onJoin, onPassed, onCrash }: RunOptions,
+): void {
   const { consumer } = client;
   const { GROUP_JOIN, HEARTBEAT, CRASH, START_BATCH_PROCESS } = consumer.events;
   consumer.on(GROUP_JOIN, ({ payload }) => {
@@ -53,6 +59,7 @@ function listen(client: ConsumerClient, { assignment, heart, onJoin, onCrash }: 
   consumer.on(START_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
     if (batchSize > 0) return;
     // Nothing but markers or compacted records: kafkajs resolves it without asking us.
-    assignment.get(topic, partition)?.passed(BigInt(lastOffset) + 1n);
+    const passing = assignment.get(topic, partition);
+    if (passing?.passed(BigInt(lastOffset) + 1n)) onPassed(passing);
   });
 }
