@@ -533,6 +533,75 @@ describe('CreditConsumer', () => {
     expect(books.row(TOPIC, 0)).toMatchObject({ low: 9n, gaps: 7n });
   });
 
+  it('beats, and hands off nothing, while the books of a partition cannot be read', async () => {
+    const { books, fake, pipeline, start, fetch, pass } = setUp();
+    books.failure = new Error('away');
+    await start();
+    const { payload, handled } = fetch([0]);
+    await pass(5000, 100);
+    expect(payload.heartbeats.length).toBeGreaterThanOrEqual(9);
+    expect(pipeline.offsets).toEqual([]);
+    books.failure = undefined;
+    await pass(2000, 100);
+    await handled;
+    expect(fake.seeks).toEqual([`${TOPIC}:0@0`]);
+    expect(pipeline.offsets).toEqual([0]);
+  });
+
+  it('pauses a partition that is full and stuck as soon as others could go on (C1)', async () => {
+    const { fake, pipeline, start, fetch, pass } = setUp({ pipelineRecords: 64 });
+    await start([0, 1]);
+    const { payload, handled } = fetch(Array.from({ length: 100 }, (_, i) => i));
+    await pass(600, 100);
+    await handled;
+    expect([...fake.paused]).toEqual([`${TOPIC}:0`]);
+    expect(payload.resolved).toEqual(['63']);
+    await pass(2000, 100);
+    expect(fake.paused.size).toBe(1);
+    pipeline.end(0, 63);
+    await pass(600, 100);
+    expect(fake.paused.size).toBe(0);
+  });
+
+  it('reads the books again when the handler throws, and lets nothing out (C8, C9)', async () => {
+    const { pipeline, source, start, fetch, settle } = setUp();
+    await start();
+    const offer = jest.spyOn(pipeline, 'offer').mockImplementationOnce(() => {
+      throw new TypeError('defect');
+    });
+    const { payload, handled } = fetch([0, 1]);
+    await handled;
+    await settle();
+    expect(payload.resolved).toEqual([]);
+    expect(pipeline.released).toBe(2);
+    expect(source.snapshot()).toMatchObject({
+      counters: { handlerErrors: 1, crashes: 0 },
+      inFlight: 0,
+    });
+    await fetch([0, 1]).handled;
+    expect(offer).toHaveBeenCalledTimes(2);
+    expect(pipeline.offsets).toEqual([0, 1]);
+  });
+
+  it('asks for the ends of silent partitions every 5 s', async () => {
+    const { fake, source, start, pass } = setUp();
+    await start([0], 0);
+    fake.topic(TOPIC, [{ start: 0, end: 30 }]);
+    await pass(5100, 100);
+    fake.topic(TOPIC, [{ start: 0, end: 60 }]);
+    await pass(5000, 100);
+    expect(source.lag()).toEqual([
+      {
+        topic: TOPIC,
+        partition: 0,
+        records: 60,
+        committedRecords: 60,
+        seconds: 5.1,
+        isAtLeast: true,
+      },
+    ]);
+  });
+
   it('keeps to its rate, and a wait for it is no stall', async () => {
     const { fake, pipeline, start, fetch, pass } = setUp({ maxRecordsPerSecond: 100 });
     await start();

@@ -229,7 +229,13 @@ export class HandOffLoop {
       done: (first, last) => onDone(partition, mark.done(first, last)),
     };
     const { topic, partition: id, incarnation } = partition;
-    handler.offer({ topic, incarnation, partition: id, records, completion }, grant);
+    try {
+      handler.offer({ topic, incarnation, partition: id, records, completion }, grant);
+    } catch (error) {
+      // Whoever took a part of it before it failed gives that back a second time, which is counted and harmless.
+      grant.release();
+      throw error;
+    }
     this.resolve(visit, from + count);
     visit.waitingSinceMs = undefined;
     partition.waitingBytes -= bytes;
