@@ -40,7 +40,6 @@ export class AdminGuard implements CanActivate {
     const problem = this.problemWith(headers.host, headers.authorization);
     if (problem === undefined) return true;
     const reply = http.getResponse<FastifyReply>();
-    reply.header('content-type', 'application/problem+json');
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
     throw new HttpException({ ...problem }, problem.status);
   }

@@ -18,6 +18,7 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
  * name like any other). Throws `malformed` when the bytes are not UTF-8 or not JSON.
  */
 export function parseJsonBody(bytes: Buffer): JsonBody {
+  if (bytes.length === 0) throw new RequestError('malformed', 'The body is empty.');
   if (!isUtf8(bytes)) throw new RequestError('malformed', 'The body is not valid UTF-8.');
   const text = bytes.toString('utf8');
   const value = parse(text);

@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { headersFor, problemFor, sendProblem } from './problems.js';
+import { headersFor, type Problem, problemFor, sendProblem } from './problems.js';
 import { RequestError } from './request-error.js';
 import { RouteTable } from './route-table.js';
 
@@ -26,7 +26,9 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     if (reply.sent || reply.raw.destroyed) return;
     if (hasOwnBody(thrown)) {
-      reply.status(thrown.getStatus()).send(thrown.getResponse());
+      const body = thrown.getResponse();
+      if (isProblem(body)) sendProblem(reply, body);
+      else reply.status(thrown.getStatus()).send(body);
       return;
     }
     const request = http.getRequest<FastifyRequest>();
@@ -42,6 +44,11 @@ export class ProblemFilter implements ExceptionFilter {
     const detail = `${method} is not possible here; ${allow.join(', ')} is.`;
     return new RequestError('method-not-allowed', detail, { allow });
   }
+}
+
+/** Other modules throw the whole document. */
+function isProblem(body: string | object): body is Problem {
+  return typeof body === 'object' && 'type' in body && 'detail' in body && 'status' in body;
 }
 
 /** Health checks throw their whole answer. The framework's own exceptions are told by their `statusCode`. */

@@ -1,4 +1,4 @@
-import { BadRequestException, HttpException, ImATeapotException } from '@nestjs/common';
+import { BadRequestException, ForbiddenException, HttpException } from '@nestjs/common';
 import { JournalFullError } from '../ledger/errors/journal-full.error.js';
 import { LedgerUnavailableError } from '../ledger/errors/ledger-unavailable.error.js';
 import { OutcomeUnknownError } from '../ledger/errors/outcome-unknown.error.js';
@@ -29,11 +29,14 @@ describe('problemFor', () => {
     expect(problem.retryAfterMs === undefined).toBe(status !== 429 && status !== 503);
   });
 
-  it('takes another status of the framework as it is', () => {
-    expect(problemFor(new ImATeapotException('short'))).toMatchObject({
-      status: 418,
-      detail: 'short',
+  it('names a status of the framework that has no problem of its own by its words', () => {
+    expect(problemFor(new ForbiddenException('no entry'))).toEqual({
+      type: '/problems/forbidden',
+      title: 'Forbidden',
+      status: 403,
+      detail: 'no entry',
     });
+    expect(problemFor(new HttpException('odd', 499))).toMatchObject({ title: 'Refused' });
   });
 
   it('tells a number that would lose digits from other invalid values', () => {

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import {
@@ -126,5 +127,7 @@ function httpProblem(error: HttpException): Problem {
   const code = BY_STATUS.get(status);
   if (code !== undefined) return requestProblem(new RequestError(code, error.message));
   if (status >= 500) return { ...UNKNOWN, status };
-  return { type: 'about:blank', title: error.name, status, detail: error.message };
+  const title = STATUS_CODES[status] ?? 'Refused';
+  const name = title.toLowerCase().replaceAll(/[^a-z]+/g, '-');
+  return { type: `/problems/${name}`, title, status, detail: error.message };
 }

@@ -23,12 +23,21 @@ type Content = NonNullable<
 >['content'];
 
 const ID = '0198f3a2-7c4e-7b21-9c55-2f6d1e0b8a47';
+/** Fits the default pipeline, so that what the page offers to send is accepted. */
 const RECORD = {
-  key: 'customer-42',
-  payload: { orderId: 'A-1001', customerId: 'customer-42', amount: 19.95 },
+  payload: {
+    orderId: 'order-1001',
+    customerId: 'customer-42',
+    currency: 'EUR',
+    placedAt: '2026-01-01T12:00:00Z',
+    items: [{ sku: 'A-1', quantity: 2, unitPrice: 9.5 }],
+  },
   headers: { 'shop-region': 'eu' },
 };
-const INVALID = { path: '/payload/amount', message: 'expected number, received string' };
+const INVALID = {
+  path: '/payload/items/0/quantity',
+  message: 'Invalid input: expected number, received string',
+};
 
 /** What each refusal looks like and when it comes. */
 const PROBLEMS = {
@@ -71,7 +80,7 @@ const PROBLEMS = {
       415,
       'unsupported-media-type',
       'The content type is not supported',
-      'The body must not be compressed.',
+      'The body must be application/json (got text/plain).',
     ),
   },
   422: {

@@ -5,6 +5,8 @@ import { RequestError } from './request-error.js';
 export const DEFAULT_TENANT = 'default';
 const TENANT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const LONGEST_WAIT_SECONDS = 30;
+/** Characters of a wrong media type that are told back. */
+const SHOWN_TYPE = 100;
 
 /** Header fields as Node gives them. */
 export type HeaderFields = Readonly<Record<string, string | string[] | undefined>>;
@@ -68,6 +70,20 @@ export function mediaTypeOf(headers: HeaderFields): string | undefined {
   if (typeof given !== 'string') return undefined;
   if (given === 'application/json') return given;
   return given.split(';', 1)[0]?.trim().toLowerCase();
+}
+
+/** Throws `malformed` when nothing can follow the header fields, `unsupported-media-type` for a body of another type. */
+export function requireBodyOf(headers: HeaderFields, supported: readonly string[]): void {
+  const isEmpty =
+    headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+  if (isEmpty) throw new RequestError('malformed', 'The request has no body.');
+  const type = mediaTypeOf(headers);
+  if (type !== undefined && supported.includes(type)) return;
+  const given = type === undefined || type === '' ? 'no Content-Type' : type.slice(0, SHOWN_TYPE);
+  throw new RequestError(
+    'unsupported-media-type',
+    `The body must be ${supported.join(' or ')} (got ${given}).`,
+  );
 }
 
 /** Throws `unsupported-media-type` for an encoding or a character set that we don't read. */

@@ -17,10 +17,19 @@ describe('GET /v1/admin/pipeline', () => {
     const noToken = await get({ host: 'localhost' });
     expect(noToken.statusCode).toBe(401);
     expect(noToken.headers['www-authenticate']).toBe('Bearer');
-    expect(noToken.headers['content-type']).toContain('application/problem+json');
-    expect(noToken.json()).toMatchObject({ type: '/problems/unauthorized', status: 401 });
+    expect(noToken.headers['content-type']).toBe('application/problem+json');
+    expect(noToken.json()).toEqual({
+      type: '/problems/unauthorized',
+      title: 'Unauthorized',
+      status: 401,
+      detail: 'The admin API asks for the bearer token ADMIN_TOKEN.',
+    });
     const foreign = await get({ host: 'evil.example', authorization });
-    expect(foreign.json()).toMatchObject({ type: '/problems/forbidden', status: 403 });
+    expect(foreign.json()).toMatchObject({
+      type: '/problems/forbidden',
+      title: 'Forbidden',
+      status: 403,
+    });
   });
 
   it('names the instance, its state, each stage and the bottleneck', async () => {

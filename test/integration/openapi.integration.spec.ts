@@ -6,7 +6,7 @@ interface Operation {
   summary?: string;
   tags?: string[];
   parameters?: { name: string; in: string }[];
-  requestBody?: object;
+  requestBody?: { content: Record<string, { example: unknown }> };
   responses: Record<string, { description: string }>;
 }
 interface Document {
@@ -95,6 +95,21 @@ describe('the OpenAPI document', () => {
       expect(parameters.filter((each) => each.in === 'path').map((each) => each.name)).toEqual(
         inPath,
       );
+    }
+  });
+
+  it('offers examples that the default pipeline accepts as they are', async () => {
+    for (const url of ['/v1/records', '/v1/records:batch']) {
+      const { requestBody } = document.paths[url]!['post']!;
+      for (const [type, { example }] of Object.entries(requestBody!.content)) {
+        const answer = await service.app.inject({
+          method: 'POST',
+          url,
+          headers: { 'content-type': type },
+          payload: typeof example === 'string' ? example : JSON.stringify(example),
+        });
+        expect(`${url} ${type}: ${answer.statusCode}`).toBe(`${url} ${type}: 202`);
+      }
     }
   });
 

@@ -200,18 +200,47 @@ describe('POST /v1/records', () => {
 
   it('refuses other content types, encodings, character sets and a missing type', async () => {
     await start();
-    for (const type of ['text/plain', 'application/xml', 'application/json; charset=utf-16', '']) {
-      expectProblem(
-        await post('{"payload":1}', { 'content-type': type }),
-        415,
-        'unsupported-media-type',
-      );
+    for (const type of ['text/plain', 'application/x-ndjson', '']) {
+      const answer = await post('{"payload":1}', { 'content-type': type });
+      expectProblem(answer, 415, 'unsupported-media-type');
+      const given = type === '' ? 'no Content-Type' : type;
+      expect(answer.body['detail']).toBe(`The body must be application/json (got ${given}).`);
     }
+    const batch = await call('/v1/records:batch', {
+      method: 'POST',
+      body: 'a',
+      headers: { 'content-type': 'text/csv' },
+    });
+    expectProblem(batch, 415, 'unsupported-media-type');
+    expect(batch.body['detail']).toBe(
+      'The body must be application/json or application/x-ndjson (got text/csv).',
+    );
+    expectProblem(
+      await post('{"payload":1}', { 'content-type': 'application/json; charset=utf-16' }),
+      415,
+      'unsupported-media-type',
+    );
     expectProblem(
       await post('{"payload":1}', { 'content-encoding': 'gzip' }),
       415,
       'unsupported-media-type',
     );
+  });
+
+  it('says that a request has no body, or an empty one', async () => {
+    await start();
+    for (const path of ['/v1/records', '/v1/records:batch']) {
+      const none = await call(path, { method: 'POST' });
+      expectProblem(none, 400, 'malformed');
+      expect(none.body['detail']).toBe('The request has no body.');
+    }
+    const connection = await RawConnection.open(rest.port);
+    connection.send(
+      'POST /v1/records HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n' +
+        'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    );
+    const empty = await until(() => connection.body, { what: 'the answer' });
+    expect(empty).toMatchObject({ type: '/problems/malformed', detail: 'The body is empty.' });
   });
 
   it('refuses an Accept header that admits no JSON, and header values that can not be', async () => {
@@ -371,7 +400,12 @@ describe('POST /v1/records', () => {
     const lot = rest.controller.requestCredits('Gateway', 8)!;
     rest.controller.evaluate();
     const leaving = new AbortController();
-    const left = fetch(`${rest.url}/v1/records`, { method: 'POST', signal: leaving.signal });
+    const left = fetch(`${rest.url}/v1/records`, {
+      method: 'POST',
+      body: '{"payload":1}',
+      headers: { 'content-type': 'application/json' },
+      signal: leaving.signal,
+    });
     await until(() => rest.limits.snapshot().delayedCallers === 1);
     leaving.abort();
     await expect(left).rejects.toThrow(/abort/i);
