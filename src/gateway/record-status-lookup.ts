@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import {
+  type AbsentPosition,
+  type AcknowledgedRun,
+  isAbsent,
   type RecordAcknowledgment,
   RecordLookup,
   type RecordStatus,
@@ -17,12 +20,13 @@ export class RecordStatusLookup {
     private readonly books: RecordLookup,
   ) {}
 
-  /** Rejects with `not-found` for a record that nobody knows. */
+  /** Rejects with `not-found` for a record that nobody knows, with `expired` for one that is no longer kept. */
   async find(id: string): Promise<RecordStatusAnswer> {
     const present = this.inFlight.get(id);
     if (present !== undefined) return presentStatus(present);
     const known = await this.books.find(id);
     if (known === undefined) throw new RequestError('not-found', 'There is no record of this id.');
+    if (isAbsent(known)) throw absentError(known);
     return knownStatus(known);
   }
 }
@@ -44,13 +48,33 @@ function presentStatus(record: PipelineRecord): RecordStatusAnswer {
 }
 
 function knownStatus(known: RecordStatus): RecordStatusAnswer {
-  const { acceptedAt, endedAt, acknowledgments, failures, ...rest } = known;
+  const { acceptedAt, endedAt, acknowledgments, failures, run, ...rest } = known;
   return {
     ...rest,
-    acceptedAt: acceptedAt.toISOString(),
+    ...(acceptedAt === undefined ? {} : { acceptedAt: acceptedAt.toISOString() }),
     ...(endedAt === undefined ? {} : { endedAt: endedAt.toISOString() }),
     acknowledgments: acknowledgments.map(acknowledgmentAnswer),
     ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
+    ...(run === undefined ? {} : { run: runAnswer(run) }),
+  };
+}
+
+function absentError({ status, topic, partition, low }: AbsentPosition): RequestError {
+  const place = `Partition ${partition} of ${topic}`;
+  if (status === 'expired') {
+    const detail = `${place} has ended up to offset ${low}, this record among them; what became of it is no longer kept.`;
+    return new RequestError('expired', detail);
+  }
+  const detail = `${place} has ended up to offset ${low} (exclusive); this record is not among them.`;
+  return new RequestError('not-found', detail);
+}
+
+function runAnswer({ firstOffset, lastOffset, records, acknowledgedAt }: AcknowledgedRun) {
+  return {
+    firstOffset: `${firstOffset}`,
+    lastOffset: `${lastOffset}`,
+    records,
+    acknowledgedAt: acknowledgedAt.toISOString(),
   };
 }
 

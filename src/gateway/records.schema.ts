@@ -124,8 +124,8 @@ export type StreamEnd = NonNullable<z.output<typeof batchAnswerSchema>['ended']>
 export const recordStatusSchema = z.object({
   id: z.string(),
   status: z.enum(['accepted', 'acknowledged', 'dead-lettered', 'discarded']),
-  tenant: z.string(),
-  acceptedAt: z.iso.datetime(),
+  tenant: z.string().optional(),
+  acceptedAt: z.iso.datetime().optional(),
   key: z.string().optional(),
   priority: z.enum(PRIORITIES).optional(),
   stage: z.enum(STAGE_IDS).optional().describe('Where it is, while this process carries it.'),
@@ -152,5 +152,17 @@ export const recordStatusSchema = z.object({
     )
     .optional()
     .describe('Failed attempts, oldest first.'),
+  run: z
+    .object({
+      firstOffset: z.string(),
+      lastOffset: z.string(),
+      records: z.int().describe('Fewer than its offsets when some held no record.'),
+      acknowledgedAt: z.iso.datetime().describe('When the newest record of the run was.'),
+    })
+    .optional()
+    .describe(
+      'The offsets that were acknowledged together with this Kafka record at the first attempt. Such a record has ' +
+        'no row of its own, so tenant and acceptedAt are absent.',
+    ),
 });
 export type RecordStatusAnswer = Readonly<z.output<typeof recordStatusSchema>>;

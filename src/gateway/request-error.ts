@@ -5,6 +5,7 @@ export const REQUEST_PROBLEMS = {
   malformed: { status: 400, title: 'The request is malformed' },
   'empty-batch': { status: 400, title: 'The batch has no records' },
   'not-found': { status: 404, title: 'Not found' },
+  expired: { status: 404, title: 'The record is no longer kept' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'not-acceptable': { status: 406, title: 'No representation fits the Accept header' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },

@@ -9,7 +9,7 @@ const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
 const UUID_BYTES = 16;
 /** Element types by their oid in pg_type. */
-const OID = { bytea: 17, int8: 20, int2: 21, text: 25, uuid: 2950 } as const;
+const OID = { bytea: 17, int8: 20, int2: 21, int4: 23, text: 25, uuid: 2950 } as const;
 
 /** A value of each hex digit's character code; -1 for every other character. */
 const HEX_VALUES = Int8Array.from({ length: 256 }, (_, code) => {
@@ -36,6 +36,17 @@ export function int2Array(numbers: readonly number[]): Buffer {
   for (const number of numbers) {
     at = array.writeInt32BE(2, at);
     at = array.writeInt16BE(number, at);
+  }
+  return array;
+}
+
+/** Encodes `integer[]`. */
+export function int4Array(numbers: readonly number[]): Buffer {
+  const array = fixedArray(OID.int4, numbers.length, 4);
+  let at = HEADER_BYTES;
+  for (const number of numbers) {
+    at = array.writeInt32BE(4, at);
+    at = array.writeInt32BE(number, at);
   }
   return array;
 }

@@ -12,7 +12,7 @@ export interface SourceTotals {
 export interface ConservationReport extends SourceTotals {
   /** Counted in the journal, not computed: so the equation can fail. */
   readonly inFlight: number;
-  /** accepted = acknowledged + dead-lettered + discarded + in flight */
+  /** accepted = acknowledged + dead-lettered + discarded + in flight, for each source */
   readonly balanced: boolean;
   readonly sources: { readonly rest: SourceTotals; readonly kafka: SourceTotals };
 }
@@ -37,14 +37,18 @@ export class Conservation {
       discarded: rest.discarded + kafka.discarded,
     };
     const inFlight = Number(rows[0]?.journal ?? 0);
-    const ended = sum.acknowledged + sum.deadLettered + sum.discarded;
     return {
       ...sum,
       inFlight,
-      balanced: sum.accepted === ended + inFlight,
+      // A Kafka record counts when it has ended: until then the broker has it.
+      balanced: rest.accepted === endedOf(rest) + inFlight && kafka.accepted === endedOf(kafka),
       sources: { rest, kafka },
     };
   }
+}
+
+function endedOf({ acknowledged, deadLettered, discarded }: SourceTotals): number {
+  return acknowledged + deadLettered + discarded;
 }
 
 function totalsOf(rows: readonly TotalsRow[], source: string): SourceTotals {

@@ -5,9 +5,20 @@ import type { Statement } from './ledger-session.js';
 export interface DeadLetter {
   readonly ending: Ending;
   readonly acceptedAt: Date;
-  /** The accepted bytes, before egress. */
-  readonly body: Buffer;
+  /** The accepted bytes, before egress; null for a tombstone. */
+  readonly body: Buffer | null;
   readonly headers: Buffer | null;
+  /** Absent for a REST record. */
+  readonly position?: DeadPosition;
+}
+
+/** Where a dead Kafka record stands. */
+export interface DeadPosition {
+  readonly source: number;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** The exact key, where text can't keep it. */
+  readonly keyBytes: Buffer | null;
 }
 
 /** Runs statements of a transaction that somebody else begins and commits. */

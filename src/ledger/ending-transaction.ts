@@ -2,8 +2,11 @@ import type { Ending, OutputRow } from './acknowledgments.port.js';
 import { int2Array, textArray, uuidArray } from './binary-array.js';
 import type { DeadLetterWriter } from './dead-letter-writer.port.js';
 import { DestinationCodes } from './destination-codes.js';
-import { groupEndings } from './endings.js';
+import { type EndingGroups, groupEndings } from './endings.js';
+import { settleDoubt } from './kafka-fence.js';
+import type { KafkaMarks } from './kafka-marks.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
+import { type PositionBatch, PositionEndings } from './position-endings.js';
 import { quotedTable } from './sink-table.js';
 import * as sql from './statements/acknowledge.statements.js';
 
@@ -14,31 +17,51 @@ type BuriedRow = [id: string, acceptedAt: Date, body: Buffer, headers: Buffer | 
 /** Enters endings in one transaction; a batch of one kind is one statement and one round trip. */
 export class EndingTransaction {
   private readonly destinations: DestinationCodes;
+  private readonly positions: PositionEndings;
   private readonly outputStatements = new Map<string, Statement>();
 
   constructor(
     private readonly session: LedgerSession,
     private readonly deadLetters: DeadLetterWriter,
     private readonly instanceId: string,
+    private readonly marks: KafkaMarks,
   ) {
-    this.destinations = new DestinationCodes(session);
+    const destinations = new DestinationCodes(session);
+    this.destinations = destinations;
+    this.positions = new PositionEndings(session, marks, destinations, deadLetters, instanceId);
   }
 
-  /** Returns the ids whose journal row these tokens have ended. Rejects like a statement; then nothing was entered. */
+  /**
+   * Returns the ids whose journal row these tokens have ended, and those of Kafka records. Rejects like a statement; then
+   * nothing was entered.
+   */
   async enter(endings: readonly Ending[], tokens: Buffer): Promise<ReadonlySet<string>> {
-    const { plain, outputs, dead } = groupEndings(endings);
+    const groups = groupEndings(endings);
+    await settleDoubt(this.session, this.marks);
     await this.destinations.learn(new Set(endings.map((ending) => ending.destination)));
-    const steps: (() => Promise<readonly string[]>)[] = [];
+    const positions = this.positions.batch(groups.positions);
+    const ended = await this.run(groups, positions, tokens);
+    const buried = groups.dead.filter(({ record }) => ended.has(record.id)).length;
+    this.deadLetters.committed(buried + positions.committed());
+    for (const { record } of groups.positions) ended.add(record.id);
+    return ended;
+  }
+
+  private async run(
+    { plain, outputs, dead }: EndingGroups,
+    positions: PositionBatch,
+    tokens: Buffer,
+  ): Promise<Set<string>> {
+    const steps: (() => Promise<readonly string[] | void>)[] = [...positions.steps];
     if (plain.length > 0) steps.push(() => this.acknowledge(plain, tokens));
     for (const [table, rows] of outputs) steps.push(() => this.output(table, rows, tokens));
     if (dead.length > 0) steps.push(() => this.bury(dead, tokens));
     const ended = new Set<string>();
     const run = async (): Promise<void> => {
-      for (const step of steps) for (const id of await step()) ended.add(id);
+      for (const step of steps) for (const id of (await step()) ?? []) ended.add(id);
     };
-    if (steps.length === 1 && dead.length === 0) await run();
-    else await this.inTransaction(run);
-    this.deadLetters.committed(dead.filter(({ record }) => ended.has(record.id)).length);
+    const isOneStatement = steps.length <= 1 && dead.length === 0 && !positions.hasLetters;
+    await (isOneStatement ? run() : this.inTransaction(run));
     return ended;
   }
 

@@ -6,14 +6,19 @@ export interface EndingGroups {
   /** By the table of their output rows. */
   readonly outputs: ReadonlyMap<string, readonly Ending[]>;
   readonly dead: readonly Ending[];
+  /** Of Kafka records, whatever their end. */
+  readonly positions: readonly Ending[];
 }
 
 export function groupEndings(endings: readonly Ending[]): EndingGroups {
   const plain: Ending[] = [];
   const dead: Ending[] = [];
+  const positions: Ending[] = [];
   const outputs = new Map<string, Ending[]>();
   for (const ending of endings) {
-    if (ending.terminal.status === 'dead-lettered') {
+    if (ending.record.source === 'kafka') {
+      positions.push(ending);
+    } else if (ending.terminal.status === 'dead-lettered') {
       dead.push(ending);
     } else if (ending.output === undefined) {
       plain.push(ending);
@@ -23,7 +28,7 @@ export function groupEndings(endings: readonly Ending[]): EndingGroups {
       rows.push(ending);
     }
   }
-  return { plain, outputs, dead };
+  return { plain, outputs, dead, positions };
 }
 
 /** A record has one end: the first of the batch counts. */

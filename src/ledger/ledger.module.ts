@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type DynamicModule, type FactoryProvider, Module, type Provider } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { type Clock, SystemClock } from '#libs/flow-control';
+import { KafkaBooks } from '#libs/kafka';
 import { Database } from '../database/database.js';
 import { Intake } from '../pipeline/intake.js';
 import { Acknowledgments } from './acknowledgments.port.js';
@@ -9,11 +10,13 @@ import { Conservation } from './conservation.js';
 import { DeadLetterWriter } from './dead-letter-writer.port.js';
 import { JournalVacuum } from './journal-vacuum.js';
 import { Journal } from './journal.port.js';
+import { PostgresKafkaBooks } from './kafka-books.js';
 import { Ledger, type LedgerSettings } from './ledger.js';
 import { RecordLookup } from './lookup.port.js';
 import { PostgresAcknowledgments } from './postgres-acknowledgments.js';
 import { PostgresJournal } from './postgres-journal.js';
 import { PostgresRecordLookup } from './record-lookup.js';
+import { RunMerge } from './run-merge.js';
 
 /** What the composition root knows and the ledger needs; `bootId` and the database are the module's own business. */
 export type LedgerModuleSettings = Omit<LedgerSettings, 'bootId' | 'database'>;
@@ -24,7 +27,7 @@ const BOOT_ID_BYTES = 4;
 const clock: Clock = new SystemClock();
 
 /**
- * The books. Gives every module Journal, Acknowledgments, RecordLookup, Conservation, and Ledger, whose `start` and
+ * The books. Gives every module Journal, Acknowledgments, KafkaBooks, RecordLookup, Conservation, and Ledger, whose `start` and
  * `stop` the pipeline's lifecycle calls: start before the stages, stop after them.
  *
  * Needs Database, DataSource, DeadLetterWriter and Intake from global modules.
@@ -45,7 +48,7 @@ export class LedgerModule {
         },
         ...providers,
       ],
-      exports: [Ledger, Journal, Acknowledgments, RecordLookup, Conservation],
+      exports: [Ledger, Journal, Acknowledgments, KafkaBooks, RecordLookup, Conservation],
     };
   }
 }
@@ -82,6 +85,23 @@ const providers: Provider[] = [
         closed: ({ reason }) => (reason === 'stopping' ? void vacuum.stop() : undefined),
       });
       return vacuum;
+    },
+  },
+  {
+    provide: KafkaBooks,
+    inject: [Ledger],
+    useFactory: (ledger: Ledger) => new PostgresKafkaBooks(ledger),
+  },
+  {
+    provide: RunMerge,
+    inject: [Ledger, DataSource],
+    useFactory: (ledger: Ledger, database: DataSource) => {
+      const merge = new RunMerge({ database, clock, marks: ledger.kafkaMarks });
+      ledger.listen({
+        opened: () => merge.start(),
+        closed: ({ reason }) => (reason === 'stopping' ? void merge.stop() : undefined),
+      });
+      return merge;
     },
   },
   {

@@ -1,6 +1,12 @@
 import { Logger } from '@nestjs/common';
 import type { ClientConfig } from 'pg';
-import { type Backoff, type Clock, fullJitterBackoff, sleep } from '#libs/flow-control';
+import {
+  type Backoff,
+  BoundedSemaphore,
+  type Clock,
+  fullJitterBackoff,
+  sleep,
+} from '#libs/flow-control';
 import type { Intake } from '../pipeline/intake.js';
 import { Backlog } from './backlog.js';
 import { int2Array } from './binary-array.js';
@@ -8,6 +14,7 @@ import { LedgerStoppedError } from './errors/ledger-stopped.error.js';
 import { PartitionCountError } from './errors/partition-count.error.js';
 import type { UnavailableReason } from './errors/ledger-unavailable.error.js';
 import { JournalLevel } from './journal-level.js';
+import { KafkaMarks } from './kafka-marks.js';
 import { LedgerSessions } from './ledger-sessions.js';
 import { Leases, type LeaseSettings, type LeaseTokens } from './leases.js';
 import { asError, failureOf } from './sql-state.js';
@@ -48,6 +55,8 @@ export interface LedgerListener {
 
 const RECONNECT_BASE_MS = 100;
 const RECONNECT_MAX_MS = 2_000;
+/** Group commit gives the acknowledgments one turn at a time, the books of Kafka a few. */
+const MAX_WAITING_TURNS = 1_000;
 /** Waiting for another replica's leases: looked at this often, so that a graceful stop there is noticed at once. */
 const ELSEWHERE_POLL_MS = 1_000;
 
@@ -64,6 +73,9 @@ const ELSEWHERE_POLL_MS = 1_000;
 export class Ledger {
   readonly level: JournalLevel;
   readonly backlog: Backlog;
+  readonly kafkaMarks = new KafkaMarks();
+  /** Turns on the acknowledge connection: a transaction is not to be mixed with another's statements. */
+  readonly acknowledging: BoundedSemaphore;
   readonly sessions: LedgerSessions;
   readonly watchdog: Watchdog;
   readonly instanceId: string;
@@ -91,6 +103,12 @@ export class Ledger {
     this.instanceId = settings.instanceId;
     this.level = new JournalLevel(settings.maxRecords, settings.maxBytes);
     this.backlog = new Backlog(this.level);
+    this.acknowledging = new BoundedSemaphore({
+      name: 'ledger acknowledge',
+      permits: 1,
+      queueCapacity: MAX_WAITING_TURNS,
+      clock,
+    });
     this.sessions = new LedgerSessions(
       (name) => settings.database.clientConfig(name),
       (name, error) => this.away(`The ${name} connection was lost: ${error.message}`),

@@ -12,8 +12,9 @@ export interface RecordAcknowledgment {
 export interface RecordStatus {
   readonly id: string;
   readonly status: 'accepted' | TerminalStatus;
-  readonly tenant: string;
-  readonly acceptedAt: Date;
+  /** Absent, as `acceptedAt`, for a Kafka record that was acknowledged plainly: the books have its run, no row. */
+  readonly tenant?: string;
+  readonly acceptedAt?: Date;
   /** Absent for a terminal record: the books keep its end only. */
   readonly key?: string;
   readonly priority?: Priority;
@@ -24,10 +25,36 @@ export interface RecordStatus {
   readonly acknowledgments: readonly RecordAcknowledgment[];
   /** Failed attempts of a dead letter, oldest first. */
   readonly failures?: readonly FailedAttempt[];
+  /** Of a Kafka record that was acknowledged at the first attempt. */
+  readonly run?: AcknowledgedRun;
+}
+
+/** Kafka records that were acknowledged together, as far as the books tell. Its time is that of its newest record. */
+export interface AcknowledgedRun {
+  readonly firstOffset: bigint;
+  readonly lastOffset: bigint;
+  /** Fewer than its offsets when some held no record. */
+  readonly records: number;
+  readonly acknowledgedAt: Date;
+}
+
+/** A position of a Kafka partition of which the books say nothing (any more). */
+export interface AbsentPosition {
+  readonly id: string;
+  /** `not-seen`: it has no end yet, as far as the books know. `expired`: its run was dropped by retention. */
+  readonly status: 'not-seen' | 'expired';
+  readonly topic: string;
+  readonly partition: number;
+  /** Every offset below has ended. */
+  readonly low: bigint;
+}
+
+export function isAbsent(found: RecordStatus | AbsentPosition): found is AbsentPosition {
+  return found.status === 'not-seen' || found.status === 'expired';
 }
 
 /** Finds a record by its id, wherever it is. */
 export abstract class RecordLookup {
   /** Undefined when the books don't know the id, or it isn't one. */
-  abstract find(id: string): Promise<RecordStatus | undefined>;
+  abstract find(id: string): Promise<RecordStatus | AbsentPosition | undefined>;
 }

@@ -6,6 +6,7 @@ import {
   type RandomSource,
   sleep,
 } from '#libs/flow-control';
+import { takeTurn } from './acknowledge-turn.js';
 import { Acknowledgments, type Ending, type RefusedEnding } from './acknowledgments.port.js';
 import type { DeadLetterWriter } from './dead-letter-writer.port.js';
 import { withoutRepeated } from './endings.js';
@@ -28,6 +29,7 @@ const RETRY_MAX_MS = 2_000;
  * K2 an id that did not come back had ended before, or belongs to somebody else: it is forgotten here, and if its row is
  *    still in the journal, the next load finds it.
  * K3 a value that the database refuses costs its own ending only: the batch is halved until it is alone.
+ * K4 Kafka records have no journal row: the watermark of their partition decides in its place (PositionEndings).
  */
 export class PostgresAcknowledgments extends Acknowledgments {
   private readonly queue: FlushQueue<Ending, 'finish', readonly RefusedEnding[]>;
@@ -44,7 +46,12 @@ export class PostgresAcknowledgments extends Acknowledgments {
   ) {
     super();
     const { sessions, instanceId } = ledger;
-    this.transaction = new EndingTransaction(sessions.acknowledge, deadLetters, instanceId);
+    this.transaction = new EndingTransaction(
+      sessions.acknowledge,
+      deadLetters,
+      instanceId,
+      ledger.kafkaMarks,
+    );
     this.backoff = fullJitterBackoff({ baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, random });
     this.queue = new FlushQueue({
       maxRecords: MAX_BATCH_RECORDS,
@@ -87,7 +94,7 @@ export class PostgresAcknowledgments extends Acknowledgments {
       await this.ledger.whenOpen();
       const { generation } = this.ledger;
       try {
-        const ended = await this.send(open);
+        const ended = await takeTurn(this.ledger, () => this.send(open));
         // K1: tokens that changed meanwhile ended nothing; K2 otherwise.
         if (this.ledger.generation === generation) open = this.forget(open);
         else

@@ -1,71 +1,26 @@
-import type { FailedAttempt } from '../pipeline/record.js';
-import { PRIORITIES } from '../pipeline/record.js';
-import { RecordLookup, type RecordAcknowledgment, type RecordStatus } from './lookup.port.js';
+import { type FoundRow, foundStatus } from './found-record.js';
+import { parsePosition } from './kafka-position.js';
+import { type AbsentPosition, RecordLookup, type RecordStatus } from './lookup.port.js';
+import { PositionLookup } from './position-lookup.js';
 import type { RowReader } from './row-reader.js';
-import { OUTCOME } from './statements/acknowledge.statements.js';
 import { FIND } from './statements/lookup.statements.js';
 import { isUuid } from './uuid-v7.js';
 
-interface FoundRow {
-  readonly book: 'journal' | 'acknowledgment' | 'dead_letter';
-  readonly tenant: string;
-  readonly accepted_at: Date;
-  readonly key: string | null;
-  readonly priority: number | null;
-  readonly ended_at: Date;
-  readonly destination: string;
-  readonly outcome: number | null;
-  readonly attempts: number;
-  readonly external_id: string | null;
-  readonly reason: string | null;
-  readonly failures: FailedAttempt[] | null;
-}
-
-/** Finds REST records (UUID ids) in the journal, the acknowledgments and the dead letters. */
+/** Finds REST records (UUID ids) in the journal, the acknowledgments and the dead letters, Kafka records by position. */
 export class PostgresRecordLookup extends RecordLookup {
+  private readonly positions: PositionLookup;
+
   constructor(private readonly database: RowReader) {
     super();
+    this.positions = new PositionLookup(database);
   }
 
-  async find(id: string): Promise<RecordStatus | undefined> {
-    if (!isUuid(id)) return undefined;
-    const rows = await this.database.query<FoundRow[]>(FIND, [id.toLowerCase()]);
-    const dead = rows.find((row) => row.book === 'dead_letter');
-    const ended = rows.filter((row) => row.book === 'acknowledgment');
-    const first = dead ?? ended[0] ?? rows[0];
-    return first && statusOf(id.toLowerCase(), first, ended);
+  async find(id: string): Promise<RecordStatus | AbsentPosition | undefined> {
+    if (isUuid(id)) {
+      const rows = await this.database.query<FoundRow[]>(FIND, [id.toLowerCase()]);
+      return foundStatus(id.toLowerCase(), rows);
+    }
+    const position = parsePosition(id);
+    return position && this.positions.find(position);
   }
-}
-
-function statusOf(id: string, row: FoundRow, ended: readonly FoundRow[]): RecordStatus {
-  const acknowledgments = ended
-    .filter((one) => one.outcome === OUTCOME.acknowledged)
-    .map(acknowledgmentOf);
-  return {
-    id,
-    status: statusWord(row),
-    tenant: row.tenant,
-    acceptedAt: row.accepted_at,
-    acknowledgments,
-    ...(row.key !== null && { key: row.key }),
-    ...(row.priority !== null && { priority: PRIORITIES[row.priority] ?? 'normal' }),
-    ...(row.reason !== null && { reason: row.reason }),
-    ...(row.book !== 'journal' && { endedAt: row.ended_at }),
-    ...(row.failures !== null && { failures: row.failures }),
-  };
-}
-
-function statusWord(row: FoundRow): RecordStatus['status'] {
-  if (row.book === 'journal') return 'accepted';
-  if (row.book === 'dead_letter') return 'dead-lettered';
-  return row.outcome === OUTCOME.discarded ? 'discarded' : 'acknowledged';
-}
-
-function acknowledgmentOf(row: FoundRow): RecordAcknowledgment {
-  return {
-    destination: row.destination,
-    attempts: row.attempts,
-    acknowledgedAt: row.ended_at,
-    ...(row.external_id !== null && { externalId: row.external_id }),
-  };
 }

@@ -4,6 +4,8 @@ import { type Clock, type Lot, SystemClock } from '../../libs/flow-control/src/i
 import { connectionConfig } from '../../src/database/connection-config.js';
 import type { Ending } from '../../src/ledger/acknowledgments.port.js';
 import { DeadLetterStore } from '../../src/dead-letters/dead-letter-store.js';
+import { PostgresKafkaBooks } from '../../src/ledger/kafka-books.js';
+import { KafkaMarks } from '../../src/ledger/kafka-marks.js';
 import { Ledger, type LedgerSettings } from '../../src/ledger/ledger.js';
 import { PostgresAcknowledgments } from '../../src/ledger/postgres-acknowledgments.js';
 import { PostgresJournal } from '../../src/ledger/postgres-journal.js';
@@ -19,6 +21,7 @@ export interface TestLedger {
   readonly ledger: Ledger;
   readonly journal: PostgresJournal;
   readonly acknowledgments: PostgresAcknowledgments;
+  readonly kafkaBooks: PostgresKafkaBooks;
   readonly deadLetters: DeadLetterStore;
   readonly intake: Intake;
   /** Told when a newer process with the same INSTANCE_ID took over. */
@@ -59,6 +62,7 @@ export function makeLedger(url: string, options: TestLedgerOptions = {}): TestLe
     deadLetters,
     journal: new PostgresJournal(ledger, ledgerClock),
     acknowledgments: new PostgresAcknowledgments(ledger, deadLetters, ledgerClock, Math.random),
+    kafkaBooks: new PostgresKafkaBooks(ledger),
     superseded: [],
   };
 }
@@ -72,6 +76,18 @@ export async function startLedger(
   await made.ledger.start((error) => made.superseded.push(error));
   made.intake.open('starting');
   return made;
+}
+
+/** Another consumer on the same connections: it has Kafka partitions of its own, and its own view of them. */
+export function otherConsumer({ ledger, deadLetters }: TestLedger): {
+  readonly kafkaBooks: PostgresKafkaBooks;
+  readonly acknowledgments: PostgresAcknowledgments;
+} {
+  const other: Ledger = Object.create(ledger, { kafkaMarks: { value: new KafkaMarks() } });
+  return {
+    kafkaBooks: new PostgresKafkaBooks(other),
+    acknowledgments: new PostgresAcknowledgments(other, deadLetters, clock, Math.random),
+  };
 }
 
 export const silentOrigin: Origin = { settled: () => undefined };
