@@ -8,6 +8,7 @@ import { keygenOptions } from '../keygen/keygen.options.js';
 import { ledgerOptions } from '../ledger/ledger.options.js';
 import { boundsOptions } from './bounds.options.js';
 import { controlOptions } from './control.options.js';
+import { kafkaOptions } from './kafka.options.js';
 import type { OptionsOf } from './option.js';
 import { pipelineOptions } from './pipeline.options.js';
 import { serviceOptions } from './service.options.js';
@@ -19,6 +20,7 @@ export const appOptionGroups = {
   control: controlOptions,
   database: databaseOptions,
   ledger: ledgerOptions,
+  kafka: kafkaOptions,
   gateway: gatewayOptions,
   keygen: keygenOptions,
   ingress: ingressOptions,

@@ -1,4 +1,5 @@
 import type { AppOptions } from './app-options.js';
+import { brokenSinkRules, brokenSourceRules } from './kafka-settings.js';
 import { shownValue } from './option.js';
 import { isLoopback } from './service.options.js';
 
@@ -7,8 +8,8 @@ type GroupName = keyof AppOptions;
 /** A rule over several settings; looked at when the groups it reads are right in themselves. */
 interface CrossRule {
   readonly groups: readonly GroupName[];
-  /** A sentence with names, rule and values, or undefined when the rule holds. */
-  broken(options: AppOptions): string | undefined;
+  /** A sentence with names, rule and values (or several), or undefined when the rule holds. */
+  broken(options: AppOptions): string | readonly string[] | undefined;
 }
 
 const RULES: readonly CrossRule[] = [
@@ -86,6 +87,48 @@ const RULES: readonly CrossRule[] = [
         value: finalSink.maxPendingAcknowledgments,
       }),
   },
+  {
+    groups: ['kafka'],
+    broken: ({ kafka }) =>
+      kafka.inputTopics === undefined || kafka.brokers !== undefined
+        ? undefined
+        : `KAFKA_BROKERS must be set when KAFKA_INPUT_TOPICS is (got ${shownValue(kafka.inputTopics.join(','))} and no brokers).`,
+  },
+  {
+    groups: ['kafka', 'sink', 'finalSink'],
+    broken: (options) =>
+      options.sink.sinks === 'kafka'
+        ? brokenSinkRules(options, { topic: options.kafka.outputTopic, from: 'SINKS=kafka' })
+        : undefined,
+  },
+  {
+    groups: ['kafka'],
+    broken: ({ kafka }) => {
+      const login = {
+        KAFKA_SASL_MECHANISM: kafka.saslMechanism,
+        KAFKA_SASL_USERNAME: kafka.saslUsername,
+        KAFKA_SASL_PASSWORD: kafka.saslPassword,
+      };
+      return together(login);
+    },
+  },
+  {
+    groups: ['kafka'],
+    broken: ({ kafka }) => together({ KAFKA_SSL_CERT: kafka.sslCert, KAFKA_SSL_KEY: kafka.sslKey }),
+  },
+  {
+    groups: ['kafka'],
+    broken: ({ kafka }) => {
+      const files = {
+        KAFKA_SSL_CA: kafka.sslCa,
+        KAFKA_SSL_CERT: kafka.sslCert,
+        KAFKA_SSL_KEY: kafka.sslKey,
+      };
+      const [name] = kafka.ssl === 'off' ? givenOf(files) : [];
+      return name && `KAFKA_SSL must be require or verify-full when ${name} is set (got "off").`;
+    },
+  },
+  { groups: ['kafka'], broken: brokenSourceRules },
 ];
 
 /** The sentences of the rules that do not hold; rules over a group that is wrong in itself are left out. */
@@ -94,6 +137,20 @@ export function brokenRules(options: AppOptions, wrong: ReadonlySet<string>): st
     if (rule.groups.some((group) => wrong.has(group))) return [];
     return rule.broken(options) ?? [];
   });
+}
+
+const givenOf = (settings: Readonly<Record<string, unknown>>): string[] =>
+  Object.keys(settings).filter((name) => settings[name] !== undefined);
+
+const missingOf = (settings: Readonly<Record<string, unknown>>): string[] =>
+  Object.keys(settings).filter((name) => settings[name] === undefined);
+
+/** All of them or none. */
+function together(settings: Readonly<Record<string, unknown>>): string | undefined {
+  const missing = missingOf(settings);
+  const given = givenOf(settings);
+  if (missing.length === 0 || given.length === 0) return undefined;
+  return `${missing.join(' and ')} must be set together with ${given.join(' and ')}.`;
 }
 
 function below(name: string, value: number, other: { than: string; value: number }): string {

@@ -1,6 +1,7 @@
 import {
   choice,
   flag,
+  list,
   options,
   type OptionsOf,
   ratio,
@@ -65,6 +66,17 @@ describe('options', () => {
     expect(messages({ token: 12345 })).toEqual([
       'token must be text that is not empty (got a value not shown)',
     ]);
+  });
+
+  it('takes a comma list or an array; no item twice, none empty (O1)', () => {
+    const names = list({ item: /^[a-z]+$/, rule: 'names' });
+    expect(names.parse('a, b ,c')).toEqual(['a', 'b', 'c']);
+    expect(names.parse(['a'])).toEqual(['a']);
+    for (const wrong of ['', 'a,', 'a,A', 'a,b,a', [], [1], 7]) {
+      expect(names.safeParse(wrong).error?.issues[0]?.message).toMatch(
+        /^must be a comma list of names \(got /,
+      );
+    }
   });
 
   it('names both ends of a range', () => {

@@ -11,7 +11,7 @@ import { z } from 'zod';
 
 /** What a setting's rule says, for messages, docs/settings.md and `--check-config`. */
 export interface OptionRule {
-  readonly kind: 'whole number' | 'ratio' | 'flag' | 'text' | 'choice' | 'secret';
+  readonly kind: 'whole number' | 'ratio' | 'flag' | 'text' | 'list' | 'choice' | 'secret';
   /** Reads after "must be". */
   readonly rule: string;
 }
@@ -81,6 +81,16 @@ export function text(shape?: { pattern: RegExp; rule: string }): OptionType<stri
   });
 }
 
+/** A comma list of at least one item, each only once. `rule` says in words what `item` asks for. */
+export function list(shape: { item: RegExp; rule: string }): OptionType<readonly string[]> {
+  return option({ kind: 'list', rule: `a comma list of ${shape.rule}` }, (given) => {
+    const parts: readonly unknown[] = typeof given === 'string' ? given.split(',') : asArray(given);
+    const items = parts.map((part) => (typeof part === 'string' ? part.trim() : ''));
+    const isRight = items.length > 0 && items.every((item) => shape.item.test(item));
+    return isRight && new Set(items).size === items.length ? Object.freeze(items) : undefined;
+  });
+}
+
 /** One of the listed words. */
 export function choice<const Word extends string>(words: readonly Word[]): OptionType<Word> {
   const rule = `one of ${words.join(', ')}`;
@@ -122,6 +132,8 @@ function option<T>(rule: OptionRule, read: (given: unknown) => T | undefined): O
   rules.set(type._zod.def.out, rule);
   return type;
 }
+
+const asArray = (given: unknown): readonly unknown[] => (Array.isArray(given) ? given : []);
 
 /** NaN when `given` is neither a number nor text of that form. */
 function numberIn(given: unknown, form: RegExp): number {

@@ -18,6 +18,7 @@ const TITLES: Readonly<Record<keyof typeof appOptionGroups, string>> = {
   control: 'Control',
   database: 'Database',
   ledger: 'Journal',
+  kafka: 'Kafka',
   gateway: 'Stage Gateway',
   keygen: 'Stage KeyGen',
   ingress: 'Stage IngressProcessing',

@@ -9,6 +9,7 @@ const OUR_FIRST_WORDS = [
   'GATEWAY_',
   'INGRESS_',
   'JOURNAL_',
+  'KAFKA_',
   'KEYGEN_',
   'MAX_',
   'PIPELINE_',

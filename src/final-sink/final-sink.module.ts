@@ -11,7 +11,7 @@ import { type Sink, SINK } from './sinks/sink.js';
 /** The table that records go to: SINKS wins over the definition's sink, which may leave its table to SINK_TABLE. */
 export function sinkTableOf(definition: AnyPipelineDefinition, options: SinkOptions): string {
   const sink = options.sinks === undefined ? definition.sinks?.[0] : undefined;
-  return sink?.table ?? options.sinkTable;
+  return (sink?.kind === 'postgres' ? sink.table : undefined) ?? options.sinkTable;
 }
 
 /**

@@ -43,7 +43,7 @@ export const FINAL_SINK_OPTIONS = Symbol('FINAL_SINK_OPTIONS');
 const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_$]{0,62}(\.[A-Za-z_][A-Za-z0-9_$]{0,62})?$/;
 
 export const sinkOptions = options('', {
-  sinks: choice(['postgres'])
+  sinks: choice(['postgres', 'kafka'])
     .optional()
     .describe("Where records are delivered. Wins over the pipeline's sinks; neither: postgres."),
   sinkTable: text({ pattern: TABLE_NAME, rule: 'a plain or schema-qualified table name' })

@@ -1,5 +1,5 @@
 import { definePipeline, Discarded, type PipelineDefinition } from './definition.js';
-import { postgresSink, type SinkDefinition } from './sink-definition.js';
+import { kafkaSink, postgresSink, type SinkDefinition } from './sink-definition.js';
 
 const define = (fields: Record<string, unknown>): PipelineDefinition =>
   definePipeline({ name: 'test', ...fields } as unknown as PipelineDefinition);
@@ -28,6 +28,10 @@ describe('definePipeline', () => {
     ],
     [{ sinks: 'postgres' }, 'sinks must be a list of exactly one sink (got string)'],
     [{ sinks: [{ kind: 'ftp' }] }, 'sinks[0] must be a sink, such as postgresSink() (got object)'],
+    [
+      { sinks: [{ kind: 'kafka', topic: 'a b' }] },
+      'sinks[0] must be a sink, such as postgresSink() (got object)',
+    ],
     [{ sinks: ['postgres'] }, 'sinks[0] must be a sink, such as postgresSink() (got string)'],
   ])('names field, rule and value of %j', (fields, sentence) => {
     expect(() => define(fields)).toThrow(new TypeError(`definePipeline: ${sentence}`));
@@ -58,6 +62,21 @@ describe('postgresSink', () => {
       );
     },
   );
+});
+
+describe('kafkaSink', () => {
+  it.each(['orders out', '', '.', '..', 'naïve', 'a:b', 'x'.repeat(250)])(
+    'refuses %p as the name of a topic',
+    (topic) => {
+      expect(() => kafkaSink({ topic })).toThrow('kafkaSink: topic must be a topic name');
+    },
+  );
+
+  it('takes a topic, or leaves it to KAFKA_OUTPUT_TOPIC', () => {
+    for (const sink of [kafkaSink({ topic: 'orders-out' }), kafkaSink()]) {
+      expect(define({ sinks: [sink] }).sinks).toEqual([sink]);
+    }
+  });
 });
 
 describe('Discarded', () => {
