@@ -35,7 +35,8 @@ export class ArrayBatch {
     const elements = this.elementsOf(body);
     const { intake, hook, keys } = this;
     const { controller, random } = this.limits.runtime;
-    const run = new BatchRun({ intake, hook, keys, context, random });
+    const { events } = controller;
+    const run = new BatchRun({ intake, hook, keys, context, random, events });
     const permit = await controller.acquirePermit(GATEWAY_PERMITS, { signal: context.signal });
     try {
       const candidates = this.check(elements, issuesByElement(body.issues), run.results);

@@ -20,7 +20,11 @@ export class BatchResults {
   private readonly problems = new WeakMap<object, Problem>();
   private accepted = 0;
 
-  constructor(private readonly random: RandomSource) {}
+  constructor(
+    private readonly random: RandomSource,
+    /** Told of every record that is refused for now: 429 and 503. */
+    private readonly onRefused: (problem: Problem) => void,
+  ) {}
 
   /** Adds what became of a record that has its verdict. */
   add(index: number, record: PipelineRecord): void {
@@ -40,6 +44,7 @@ export class BatchResults {
     const problem = this.problems.get(error) ?? problemFor(error, this.random);
     this.problems.set(error, problem);
     this.results.push({ index, problem });
+    if (problem.status === 429 || problem.status === 503) this.onRefused(problem);
   }
 
   invalid(index: number, issues: readonly ValidationIssue[]): void {

@@ -1,11 +1,16 @@
-import { type Admission, RateLimitedError } from '#libs/back-pressure';
+import {
+  type Admission,
+  type BackPressureEvents,
+  RateLimitedError,
+  type RecordRefusal,
+} from '#libs/back-pressure';
 import type { RandomSource } from '#libs/flow-control';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { AdmissionHook } from './admission.hook.js';
 import { BatchResults } from './batch-results.js';
 import type { IntakeContext } from './intake-context.js';
 import type { KeyReader } from './key-reader.js';
-import { problemFor } from './problems.js';
+import { type Problem, problemFor } from './problems.js';
 import { type Candidate, type RecordIntake, verdictOf } from './record-intake.js';
 import { RequestError } from './request-error.js';
 
@@ -20,6 +25,7 @@ export interface BatchParts {
   readonly keys: KeyReader;
   readonly context: IntakeContext;
   readonly random: RandomSource;
+  readonly events: BackPressureEvents;
 }
 
 /**
@@ -34,7 +40,9 @@ export class BatchRun {
   private readonly refusedKeys = new Set<string>();
 
   constructor(private readonly parts: BatchParts) {
-    this.results = new BatchResults(parts.random);
+    this.results = new BatchResults(parts.random, (problem) =>
+      parts.events.emit('recordRefused', refusalOf(problem)),
+    );
   }
 
   /** Those that may be tried: the others are refused here, since their key has a hole or bulk is not taken. */
@@ -102,4 +110,12 @@ export class BatchRun {
     const key = this.parts.keys.keyOf(envelope);
     return key !== undefined && this.refusedKeys.has(key) ? key : undefined;
   }
+}
+
+const TYPE_PREFIX = '/problems/';
+
+/** `after-refused` has no stage or signal of its own: the batch itself holds the record back. */
+function refusalOf({ type, stage, signal }: Problem): RecordRefusal {
+  const reason = type.slice(TYPE_PREFIX.length);
+  return { stage: stage ?? 'Gateway', reason, signal: signal ?? reason };
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot } from '#libs/flow-control';
@@ -31,6 +32,8 @@ export class GatewayStage implements Stage {
     const { controller, clock } = runtime;
     const { bufferSize, maxConcurrentRequests: permits, maxQueueSize: queueCapacity } = options;
     controller.semaphore(GATEWAY_PERMITS, { permits, queueCapacity, stage: this.id });
+    // Every open stream and every caller that waits for an end listens: as many as there are requests.
+    setMaxListeners(0, this.ending.signal);
     this.line = new WaitingLine({
       stage: this.id,
       capacity: bufferSize,

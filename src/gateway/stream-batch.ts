@@ -56,8 +56,9 @@ export class StreamBatch {
       clock: limits.runtime.clock,
       draining: this.gateway.draining,
     });
-    const { random } = limits.runtime;
-    const run = new BatchRun({ intake, hook, keys, context, random });
+    const { random, controller } = limits.runtime;
+    const { events } = controller;
+    const run = new BatchRun({ intake, hook, keys, context, random, events });
     const passage = new StreamPassage(run, limits, context);
     const sliceRecords = Math.min(SLICE_RECORDS, limits.rate.perSecondMax);
     let index = 0;

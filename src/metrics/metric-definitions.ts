@@ -111,19 +111,37 @@ export const METRICS = {
     'pipeline_permits_in_use',
     'gauge',
     ['stage'],
-    'Requests that are worked on.',
+    'Gateway: requests that are worked on. AsyncEgress: running calls.',
   ),
   permitsCapacity: metric(
     'pipeline_permits_capacity',
     'gauge',
     ['stage'],
-    'Requests that may be worked on at a time.',
+    'How many of them may be at a time.',
   ),
   permitsQueued: metric(
     'pipeline_permit_waiters',
     'gauge',
     ['stage'],
     'Requests that wait for a permit.',
+  ),
+  permitWait: metric(
+    'pipeline_permit_wait_seconds',
+    'histogram',
+    ['stage'],
+    'Time that requests waited for a permit; those that found one free are not among them.',
+  ),
+  pendingAcknowledgments: metric(
+    'pipeline_pending_acknowledgments',
+    'gauge',
+    [],
+    'Records at the destination without an answer yet.',
+  ),
+  pendingCapacity: metric(
+    'pipeline_pending_acknowledgments_capacity',
+    'gauge',
+    [],
+    'How many of them may be at a time.',
   ),
   latency: metric(
     'pipeline_stage_latency_seconds',
@@ -177,7 +195,7 @@ export const METRICS = {
     'pipeline_admissions_rejected_total',
     'counter',
     ['stage', 'reason', 'signal'],
-    'Requests refused, by the problem they were answered with.',
+    'Refused for now (429, 503), by the problem: requests, and records of batches one by one.',
   ),
   triggers: metric(
     'pipeline_triggers_total',

@@ -11,10 +11,12 @@ import { RequestMetrics } from './request-metrics.js';
 import {
   bottleneckSamples,
   dimensionSamples,
+  inServiceSamples,
   only,
   perPool,
   perStage,
   shareSamples,
+  unlabelled,
 } from './stage-samples.js';
 
 type Readers = Readonly<Record<keyof typeof METRICS, () => Iterable<Sample>>>;
@@ -36,6 +38,7 @@ export class PipelineMetrics {
     private readonly requests: RequestMetrics,
   ) {
     controller.events.on('trigger', ({ stage, signal }) => this.triggers.add({ stage, signal }));
+    controller.events.on('recordRefused', (refusal) => this.requests.refused.add({ ...refusal }));
     const readers: Readers = {
       ...this.pressureReaders(),
       ...this.creditReaders(),
@@ -80,12 +83,27 @@ export class PipelineMetrics {
   }
 
   private permitReaders() {
-    const permits = () => this.controller.semaphore(PERMITS.semaphore).snapshot();
-    const sample = (value: number): Sample[] => [{ labels: { stage: PERMITS.stage }, value }];
+    const { controller } = this;
+    const { semaphore, stage } = PERMITS;
+    const permits = () => controller.semaphore(semaphore).snapshot();
+    const sample = (value: number): Sample[] => [{ labels: { stage }, value }];
+    const status = () => controller.getPipelineStatus();
     return {
-      permitsInUse: () => sample(permits().inUse),
-      permitsCapacity: () => sample(permits().capacity),
+      permitsInUse: () => [
+        ...sample(permits().inUse),
+        ...inServiceSamples(status(), 'AsyncEgress', ({ running }) => running),
+      ],
+      permitsCapacity: () => [
+        ...sample(permits().capacity),
+        ...inServiceSamples(status(), 'AsyncEgress', ({ limit }) => limit),
+      ],
       permitsQueued: () => sample(permits().queued),
+      permitWait: () =>
+        histogramSamples(METRICS.permitWait.name, controller.permitWaits(semaphore), { stage }),
+      pendingAcknowledgments: () =>
+        unlabelled(inServiceSamples(status(), 'FinalSink', ({ running }) => running)),
+      pendingCapacity: () =>
+        unlabelled(inServiceSamples(status(), 'FinalSink', ({ limit }) => limit)),
       requestSeconds: () => this.requests.samples(METRICS.requestSeconds.name),
       refusals: () => this.requests.refused.samples(),
     };

@@ -14,6 +14,8 @@ const PROBLEM_TYPE = 'application/problem+json';
 const PROBLEM_HEAD_LENGTH = 1000;
 const REASON = /"type":"\/problems\/([\w-]+)"/;
 const STAGE = /"stage":"(\w+)"/;
+/** The records of a batch are counted one by one, when they are refused. */
+const WITH_RESULTS = /"refused":\d+,"results":/;
 const SIGNAL = /"signal":"([\w-]+)"/;
 
 const REFUSED_STATUSES: ReadonlySet<number> = new Set([429, 503]);
@@ -64,6 +66,7 @@ export class RequestMetrics {
 
   /** Read as text: parsing would cost more than the refusal. */
   private refusedWith(problem: string): void {
+    if (WITH_RESULTS.test(problem)) return;
     const part = (pattern: RegExp): string => pattern.exec(problem)?.[1] ?? '';
     this.refused.add({ stage: part(STAGE), reason: part(REASON), signal: part(SIGNAL) });
   }

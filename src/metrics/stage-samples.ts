@@ -37,6 +37,20 @@ export function dimensionSamples({ stages, process }: PipelineStatus): Sample[] 
   ];
 }
 
+/** What a stage works on; nothing for a stage without calls or pending acknowledgments. */
+export function inServiceSamples(
+  { stages }: PipelineStatus,
+  id: string,
+  value: (inService: { running: number; limit: number }) => number,
+): Sample[] {
+  return stages.flatMap(({ stage, inService }) =>
+    stage === id && inService !== null ? [{ labels: { stage }, value: value(inService) }] : [],
+  );
+}
+
+export const unlabelled = (samples: readonly Sample[]): Sample[] =>
+  samples.map(({ value }) => ({ labels: {}, value }));
+
 export function shareSamples({ stages }: PipelineStatus): Sample[] {
   return stages.flatMap(({ stage, busyRatio, blockedRatio, idleRatio }) => [
     { labels: { stage, state: 'busy' }, value: busyRatio },

@@ -1,3 +1,4 @@
+import { BackPressureController } from '../../libs/back-pressure/src/index.js';
 import { METRICS } from '../../src/metrics/metric-definitions.js';
 import { Intake } from '../../src/pipeline/intake.js';
 import { startApplication, type TestApplication } from '../support/application.js';
@@ -79,6 +80,49 @@ describe('GET /metrics', () => {
     const name = 'pipeline_admissions_rejected_total';
     const labels = 'stage="Gateway",reason="storage-low",signal="storage-low"';
     expect(samplesOf(await scrape()).get(`${name}{${labels}}`)).toBe(1);
+  });
+
+  it('counts the records refused in a batch, also when others of it were taken', async () => {
+    const controller = service.app.get(BackPressureController);
+    const batch = (records: number) =>
+      service.app.inject({
+        method: 'POST',
+        url: '/v1/records:batch',
+        payload: Array.from({ length: records }, (_, i) => ({ payload: order(`b${i}`, i) })),
+      });
+    const name = 'pipeline_admissions_rejected_total';
+    const labels = 'stage="Gateway",reason="temporary-reduced-capacity",signal="credit"';
+    const refused = async () => samplesOf(await scrape()).get(`${name}{${labels}}`) ?? 0;
+    const lot = await controller.acquirePipelineCredits(9999);
+    const some = await batch(3);
+    expect([some.statusCode, some.json().accepted, some.json().refused]).toEqual([202, 1, 2]);
+    expect(await refused()).toBe(2);
+    const last = await controller.acquirePipelineCredits(1);
+    const none = await batch(2);
+    expect([none.statusCode, none.json().refused]).toEqual([429, 2]);
+    expect(await refused()).toBe(4);
+    last.release();
+    lot.release(9999);
+    controller.evaluate();
+  });
+
+  it('shows permits, who waits for one, and pending acknowledgments', async () => {
+    const controller = service.app.get(BackPressureController);
+    const gateway = controller.semaphore('gateway');
+    const permits = Array.from({ length: 100 }, () => gateway.tryAcquire()!);
+    const waiting = controller.acquirePermit('gateway', { timeoutMs: 60_000 });
+    controller.meter('FinalSink').inService(7, 1000);
+    const samples = samplesOf(await scrape());
+    expect(samples.get('pipeline_permits_in_use{stage="Gateway"}')).toBe(100);
+    expect(samples.get('pipeline_permits_capacity{stage="Gateway"}')).toBe(100);
+    expect(samples.get('pipeline_permit_waiters{stage="Gateway"}')).toBe(1);
+    expect(samples.get('pipeline_pending_acknowledgments')).toBe(7);
+    expect(samples.get('pipeline_pending_acknowledgments_capacity')).toBe(1000);
+    for (const permit of permits) permit.release();
+    (await waiting).release();
+    controller.meter('FinalSink').inService(0, 1000);
+    const after = samplesOf(await scrape());
+    expect(after.get('pipeline_permit_wait_seconds_count{stage="Gateway"}')).toBe(1);
   });
 
   it('knows a path without a route by one label only', async () => {

@@ -6,6 +6,7 @@ import {
   CreditPool,
   type CreditPoolSnapshot,
   type Lane,
+  type LatencyHistogram,
   type Lot,
   type Permit,
   type PoolSize,
@@ -232,6 +233,11 @@ export class BackPressureController {
       ...options,
       timeoutMs: options.timeoutMs ?? this.waitMs,
     });
+  }
+
+  /** How long callers of `acquirePermit` waited; those who found a permit free by `tryAcquire` are not among them. */
+  permitWaits(name: string): LatencyHistogram {
+    return this.semaphores.waits(name);
   }
 
   get bottleneck(): Bottleneck | undefined {

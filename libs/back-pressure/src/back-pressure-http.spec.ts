@@ -101,6 +101,27 @@ class RecordsController {
   }
 }
 
+/** The decorators stand on class and method: the interceptors run twice for a request. */
+@Controller('twice')
+@UseSemaphore('calls')
+@UseCredits('Gateway')
+class TwiceController {
+  @Get('admission')
+  @UseSemaphore('calls')
+  @UseCredits('Gateway')
+  async twice(): Promise<string> {
+    await gate.pass('twice');
+    return 'once';
+  }
+
+  @Get('lot')
+  @UseCredits('KeyGen')
+  async lot(): Promise<string> {
+    await gate.pass('lot');
+    return 'once';
+  }
+}
+
 /** Starts the application; every request of the test takes at most 200 ms of waiting for credits. */
 async function startApp(change: Partial<BackPressureOptions> = {}) {
   const testing = await Test.createTestingModule({
@@ -120,7 +141,7 @@ async function startApp(change: Partial<BackPressureOptions> = {}) {
         },
       }),
     ],
-    controllers: [RecordsController],
+    controllers: [RecordsController, TwiceController],
     providers: [{ provide: APP_FILTER, useExisting: BackPressureExceptionFilter }],
   }).compile();
   const app = testing.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), {
@@ -188,6 +209,23 @@ describe('back-pressure over HTTP', () => {
       expect(answer.statusCode).toBe(500);
       expect([outstanding('Gateway'), outstanding('pipeline')]).toEqual([0, 0]);
       expect(controller.credits('pipeline').granted).toBe(1);
+    });
+
+    it('takes credits and a permit once when it is applied twice, and gives them back', async () => {
+      const semaphores = { calls: { permits: 2, queueCapacity: 0 } };
+      const { app, controller, outstanding } = await start({ semaphores });
+      const held = () => [
+        outstanding('Gateway'),
+        outstanding('pipeline'),
+        outstanding('KeyGen'),
+        controller.semaphore('calls').inUse,
+      ];
+      const answers = [app.inject('/twice/admission'), app.inject('/twice/lot')];
+      await until(() => gate.inside.length === 2);
+      expect(held()).toEqual([1, 1, 1, 2]);
+      gate.open();
+      await Promise.all(answers);
+      expect(held()).toEqual([0, 0, 0, 0]);
     });
 
     it('leaves the handler what it took over', async () => {

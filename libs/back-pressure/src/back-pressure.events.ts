@@ -25,6 +25,14 @@ export interface Surplus {
   readonly count: number;
 }
 
+/** A record that was refused inside a larger request, whose own answer may be a success. */
+export interface RecordRefusal {
+  readonly stage: string;
+  /** Last part of the problem's type. */
+  readonly reason: string;
+  readonly signal: string;
+}
+
 /** What the controller tells; metrics and logs listen. A listener must not throw. */
 export interface BackPressureEventMap {
   trigger: [TriggerChange];
@@ -32,6 +40,7 @@ export interface BackPressureEventMap {
   level: [LevelChange];
   reaction: [ReactionChange];
   surplus: [Surplus];
+  recordRefused: [RecordRefusal];
 }
 
 export class BackPressureEvents extends EventEmitter<BackPressureEventMap> {}

@@ -10,7 +10,7 @@ import type { Permit } from '#libs/flow-control';
 import { BackPressureController } from './back-pressure-controller.js';
 import { whileClientStays } from './client-left.js';
 import { metadataOf, SEMAPHORE_USE } from './interceptor-metadata.js';
-import { grantsOf, permitOf } from './request-grants.js';
+import { grantsOf, isFirstAsking, permitOf } from './request-grants.js';
 
 /** Takes the permit that `@UseSemaphore` names: at once if one is there, else by waiting as long as the client stays. */
 @Injectable()
@@ -26,6 +26,7 @@ export class BoundedSemaphoreInterceptor implements NestInterceptor {
   ): Observable<unknown> | Promise<Observable<unknown>> {
     const name = metadataOf<string>(this.reflector, SEMAPHORE_USE, context);
     const request = context.switchToHttp().getRequest<object>();
+    if (!isFirstAsking(request, 'permit')) return next.handle();
     const permit = this.controller.semaphore(name).tryAcquire();
     if (permit !== undefined) return handled(request, permit, next);
     return whileClientStays(context, (signal) =>

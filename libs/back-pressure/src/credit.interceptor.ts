@@ -9,7 +9,7 @@ import { finalize, type Observable } from 'rxjs';
 import { BackPressureController } from './back-pressure-controller.js';
 import { whileClientStays } from './client-left.js';
 import { CREDIT_USE, type CreditUse, metadataOf } from './interceptor-metadata.js';
-import { admissionOf, grantsOf, lotOf } from './request-grants.js';
+import { admissionOf, grantsOf, isFirstAsking, lotOf } from './request-grants.js';
 
 /**
  * Takes the credits that `@UseCredits` asks for: at once if they are there, and only otherwise by waiting, as long as
@@ -29,7 +29,7 @@ export class CreditInterceptor implements NestInterceptor {
     const use = metadataOf<CreditUse>(this.reflector, CREDIT_USE, context);
     const request = context.switchToHttp().getRequest<object>();
     const count = use.countOf?.(request) ?? 1;
-    if (count === 0) return next.handle();
+    if (count === 0 || !isFirstAsking(request, 'credits')) return next.handle();
     if (this.tryTake(request, use, count)) return handled(request, next);
     return whileClientStays(context, (signal) => this.take(request, use, count, signal)).then(() =>
       handled(request, next),

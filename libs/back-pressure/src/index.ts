@@ -38,6 +38,7 @@ export type {
   BackPressureEvents,
   LevelChange,
   ReactionChange,
+  RecordRefusal,
   Surplus,
 } from './back-pressure.events.js';
 export type { TriggerChange } from './trigger.js';

@@ -28,6 +28,8 @@ export interface StageStatus extends TimeSharesReading {
     readonly limit: number | null;
     readonly outstanding: number;
   };
+  /** Running calls, or pending acknowledgments, and how many may be; null for a stage without. */
+  readonly inService: { readonly running: number; readonly limit: number } | null;
   /** Factor of the reaction in force. */
   readonly creditFactor: number;
   readonly oldestMs: number;
@@ -82,6 +84,7 @@ function stageStatus(
     stale: inputs.stuckMs > 0,
     credits: creditsOf(pool),
     bytes: bytesOf(pool),
+    inService: inServiceOf(state),
     creditFactor: state.creditFactor,
     ...state.gauge.shares.read(),
     oldestMs: pool.oldestMs,
@@ -92,6 +95,11 @@ function stageStatus(
 function creditsOf(pool: CreditPoolSnapshot): StageStatus['credits'] {
   const { capacity, window, limit, available, outstanding, waiting } = pool;
   return { capacity, window, limit, available, outstanding, waiting };
+}
+
+function inServiceOf({ gauge }: StageState): StageStatus['inService'] {
+  const { running, serviceLimit: limit } = gauge;
+  return Number.isFinite(limit) ? { running, limit } : null;
 }
 
 /** JSON knows no Infinity. */

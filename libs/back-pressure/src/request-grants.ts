@@ -6,6 +6,8 @@ interface Grants {
   admission?: Admission;
   lot?: Lot;
   permit?: Permit;
+  /** Which interceptors have been here: with a decorator on class and method, or one registered globally, each runs twice. */
+  readonly asked: Set<'credits' | 'permit'>;
 }
 
 const GRANTS = Symbol('penstock.grants');
@@ -13,7 +15,15 @@ const GRANTS = Symbol('penstock.grants');
 type Request = { [GRANTS]?: Grants };
 
 export function grantsOf(request: object): Grants {
-  return ((request as Request)[GRANTS] ??= {});
+  return ((request as Request)[GRANTS] ??= { asked: new Set() });
+}
+
+/** Whether it is the first time that this is asked for the request; a second grant would replace the first, which nobody gives back. */
+export function isFirstAsking(request: object, what: 'credits' | 'permit'): boolean {
+  const { asked } = grantsOf(request);
+  if (asked.has(what)) return false;
+  asked.add(what);
+  return true;
 }
 
 /** The admission of a request of the entry stage; still the interceptor's, who releases it at the end. */
