@@ -1,11 +1,8 @@
-import { choice, options, type OptionsOf, wholeNumber } from '../config/option.js';
+import { options, type OptionsOf, wholeNumber } from '../config/option.js';
 
 const GIB = 1_073_741_824;
 
 export const ledgerOptions = options('', {
-  journal: choice(['postgres'])
-    .default('postgres')
-    .describe('Where accepted REST records are kept until their end.'),
   journalMaxRecords: wholeNumber({ min: 1 })
     .default(100_000)
     .describe('Accepted records that have not ended; more are refused with 429 `journal-backlog`.'),
@@ -14,4 +11,3 @@ export const ledgerOptions = options('', {
     .describe('Bodies and headers of these records, in bytes; the same refusal.'),
 });
 export type LedgerOptions = OptionsOf<typeof ledgerOptions>;
-export const LEDGER_OPTIONS = Symbol('LEDGER_OPTIONS');
