@@ -281,6 +281,29 @@ describe('the books of Kafka records', () => {
     await expect(kafka()).resolves.toEqual({ ...NOTHING, accepted: 1, acknowledged: 1 });
   });
 
+  it('answer a statement that is run twice as if it had been once', async () => {
+    const { acknowledge } = test.ledger.sessions;
+    const query = jest.spyOn(acknowledge, 'query');
+    const records = partition.begin(range(100n, 102n));
+    await finish([
+      endingOf(records[0]!),
+      endingOf(records[1]!, { attempts: 2 }),
+      endingOf(records[2]!, { terminal: DEAD }),
+    ]);
+    const sent = query.mock.calls.find(([{ name }]) => name?.startsWith('ledger-kafka-end'));
+    const { rows } = await acknowledge.query(sent![0], sent![1]);
+    // Kept, and no letter to write.
+    expect(rows).toEqual([[partition.source, 3, null]]);
+    await expect(kafka()).resolves.toEqual({
+      accepted: 3,
+      acknowledged: 2,
+      deadLettered: 1,
+      discarded: 0,
+    });
+    const { rowCount } = await db.pool.query('SELECT FROM acknowledgment_position');
+    expect(rowCount).toBe(1);
+  });
+
   it('name the endings whose output row is refused, and end the others', async () => {
     const records = partition.begin(range(100n, 119n));
     const refused = await finish(
@@ -462,6 +485,27 @@ describe('the books of Kafka records', () => {
       await blocker.query('COMMIT');
       await expect(written).resolves.toBe(true);
       await expectOnce();
+    });
+
+    it('let no end take low back that a lost write has moved', async () => {
+      const records = partition.begin(range(100n, 101n));
+      await finish([endingOf(records[0]!)]);
+      partition.done(100n);
+      await blocker.query('LOCK TABLE acknowledgment_range IN SHARE MODE');
+      const written = partition.write();
+      await untilBlocked();
+      test.ledger.sessions.acknowledge.destroy();
+      // Goes first when the books open again.
+      const finished = finish([endingOf(records[1]!)]);
+      await blocker.query('COMMIT');
+      await Promise.all([finished, written]);
+      partition.done(101n);
+      await partition.write();
+      expect(await runs()).toEqual([
+        `${partition.source}:3 100-100 1`,
+        `${partition.source}:3 101-101 1`,
+      ]);
+      await expect(conservation.read()).resolves.toMatchObject({ accepted: 2, balanced: true });
     });
 
     it('let the source keep its partitions, also over a second loss', async () => {

@@ -118,6 +118,7 @@ export class InMemoryJournal extends Journal {
         attempts: 0,
         failures: undefined,
         verdict: { kind: 'accepted' },
+        unsafeNumber: undefined,
         terminal: undefined,
       };
       return [again];
@@ -137,12 +138,17 @@ export class InMemoryAcknowledgments extends Acknowledgments {
       const error = refusalOf(ending);
       if (error !== undefined) {
         refused.push({ ending, error, sqlState: '22P02' });
-      } else if (this.books.journal.delete(ending.record.id)) {
+      } else if (this.takeOut(ending.record)) {
         this.books.ended.set(ending.record.id, ending);
         this.write(ending);
       }
     }
     return refused;
+  }
+
+  /** Whether the record has not ended yet: a Kafka record is in no journal, its broker has it. */
+  private takeOut({ id, source }: PipelineRecord): boolean {
+    return source === 'kafka' ? !this.books.ended.has(id) : this.books.journal.delete(id);
   }
 
   private write(ending: Ending): void {
