@@ -139,16 +139,17 @@ describe('the command line', () => {
 
 describe('a start from an empty folder', () => {
   const folder = temporaryFolder();
-  const env = { CWD: folder.path, SHUTDOWN_ANNOUNCE_MS: '500' };
+  // One name: it takes the leases of a run that ended at once, and need not wait for their expiry.
+  const env = { CWD: folder.path, INSTANCE_ID: 'replica-1' };
   let service: Service;
+  let record: string;
   beforeAll(async () => {
-    service = await startService({ env });
+    // Nobody listens there: what is accepted stays in the journal.
+    const egress = { EGRESS_URL: `http://127.0.0.1:${await freePort()}` };
+    service = await startService({ env: { ...env, ...egress, SHUTDOWN_ANNOUNCE_MS: '500' } });
   });
   afterAll(async () => {
-    await service.kill();
-    // The database outlives a killed service; the next start takes it over, and its stop ends it.
-    const last = await startService({ env: { CWD: folder.path } });
-    await last.stop();
+    await service.stop();
     folder.remove();
   });
 
@@ -165,22 +166,33 @@ describe('a start from an empty folder', () => {
     expect(stderr).toContain(`process ${service.pid}`);
   });
 
-  it('refuses another number of partitions only while the journal holds records of the old one', async () => {
-    expect(await service.stop()).toBe(0);
-    service = await startService({ env: { ...env, KEYGEN_NUMBER_OF_PARTITIONS: '4' } });
-    expect(await isOk(`${service.url}/health/ready`)).toBe(true);
-  });
-
   it('announces a stop, stays live while it drains, and exits with 0', async () => {
+    const answer = await fetch(`${service.url}/v1/records`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"payload":1}',
+    });
+    expect(answer.status).toBe(202);
+    record = answer.headers.get('location')!;
     process.kill(service.pid, 'SIGTERM');
     await until(async () => !(await isOk(`${service.url}/health/ready`)), { what: 'not ready' });
     expect(await isOk(`${service.url}/health/live`)).toBe(true);
     expect(await service.exited).toBe(0);
   });
 
-  it('ends at once at a second signal more than a second after the first', async () => {
-    const slow = { CWD: folder.path, SHUTDOWN_ANNOUNCE_MS: '20000' };
-    service = await startService({ env: slow });
+  it('refuses another number of partitions while the journal holds a record, with one sentence', () => {
+    const other = { PORT: '0', KEYGEN_NUMBER_OF_PARTITIONS: '4' };
+    const { status, stderr } = run([], other, folder.path);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^KEYGEN_NUMBER_OF_PARTITIONS is 4, but the journal holds 1 records of 10 [^\n]+\n$/,
+    );
+  });
+
+  it('carries on what the journal holds, and ends at once at a second signal more than a second after the first', async () => {
+    service = await startService({ env: { ...env, SHUTDOWN_ANNOUNCE_MS: '20000' } });
+    const status = async () => (await fetch(`${service.url}${record}`)).json();
+    await until(async () => (await status()).status === 'acknowledged', { what: 'its end' });
     process.kill(service.pid, 'SIGTERM');
     const sentMs = performance.now();
     // Before a second has passed it is the same wish, so it is repeated until it counts.
@@ -192,5 +204,11 @@ describe('a start from an empty folder', () => {
       { what: 'the second signal is heard' },
     );
     expect(await service.exited).toBe(143);
+  });
+
+  it('takes over the database of the service that ended at once, and another number of partitions now', async () => {
+    service = await startService({ env: { ...env, KEYGEN_NUMBER_OF_PARTITIONS: '4' } });
+    expect(await isOk(`${service.url}/health/ready`)).toBe(true);
+    expect(await service.stop()).toBe(0);
   });
 });
