@@ -65,6 +65,7 @@ export const memorySink: Sink = {
   name: 'memory',
   isOrdered: true,
   endsRecords: false,
+  repeats: false,
   maxBatchRecords: MAX_BATCH_RECORDS,
   deliver: (records) => Promise.resolve(records.map(() => ACKNOWLEDGED)),
   start: () => Promise.resolve(),

@@ -52,7 +52,7 @@ export function makeStages(controller: BackPressureController): Stages {
   const stages = [
     new GatewayStage(gateway, runtime),
     new KeyGenStage(runtime, keygen, definition, inFlight),
-    new IngressStage(runtime, ingress, definition, new CountingJournal(), inFlight),
+    new IngressStage(runtime, ingress, definition, new CountingJournal(), settlement),
     new AsyncEgressStage(runtime, egress, settlement, undefined),
     new FinalSinkStage(runtime, finalSink, settlement, memorySink),
   ];
