@@ -3,6 +3,7 @@ import { BackPressureModule } from '#libs/back-pressure';
 import { AdminModule } from './admin/admin.module.js';
 import { instanceOf } from './config/instance.js';
 import type { AppOptions } from './config/app-options.js';
+import { checkDefinition } from './config/definition-rules.js';
 import { OptionsModule } from './config/options.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DeadLettersModule } from './dead-letters/dead-letters.module.js';
@@ -18,7 +19,9 @@ import { backPressureOptions } from './pipeline/stage-specs.js';
 /** The composition root: the only file that lists every module. */
 @Module({})
 export class AppModule {
+  /** Throws a ConfigurationError when the definition's sinks need settings that are not there. */
   static forRoot(options: AppOptions, definition: AnyPipelineDefinition): DynamicModule {
+    checkDefinition(options, definition);
     const { database, egress, keygen, ledger, service } = options;
     return {
       module: AppModule,

@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ASYNC_EGRESS_OPTIONS } from '../async-egress/async-egress.options.js';
 import { DATABASE_OPTIONS } from '../database/database.options.js';
-import { FINAL_SINK_OPTIONS, SINK_OPTIONS } from '../final-sink/final-sink.options.js';
+import { FINAL_SINK_OPTIONS } from '../final-sink/final-sink.options.js';
 import { GATEWAY_OPTIONS } from '../gateway/gateway.options.js';
 import { INGRESS_OPTIONS } from '../ingress/ingress.options.js';
 import { KEYGEN_OPTIONS } from '../keygen/keygen.options.js';
@@ -23,7 +23,6 @@ export class OptionsModule {
       [INGRESS_OPTIONS, options.ingress],
       [ASYNC_EGRESS_OPTIONS, options.egress],
       [FINAL_SINK_OPTIONS, options.finalSink],
-      [SINK_OPTIONS, options.sink],
     ];
     return {
       module: OptionsModule,

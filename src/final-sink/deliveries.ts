@@ -12,12 +12,14 @@ import {
   type PendingAcknowledgmentsSnapshot,
   type PendingEntry,
 } from './pending-acknowledgments.js';
-import type { DeliveryOutcome, Sink } from './sinks/sink.js';
+import type { DeliveryContext, DeliveryOutcome, Sink } from './sinks/sink.js';
 
 interface Item extends Carried {
   attempts: Attempts | undefined;
   /** The call it was last sent with. */
   abort: AbortController | undefined;
+  /** Why the sink may not send it again, once that is so. */
+  givenUp: string | undefined;
 }
 
 /** A record that the destination has. */
@@ -47,9 +49,11 @@ export interface DeliveriesOptions {
  *           ▲                                        └─ failed or no answer ─▶ back-off ─▶ line, or given up
  * ```
  * DV1 a pending entry exists before its record is sent, and holds its place until answer or timeout.
- * DV2 an ordered sink gets one call after the other, and none while a record waits out an outage.
+ * DV2 an ordered sink gets one call after the other, and none while a record waits out an outage; one that repeats gets
+ *     them side by side, with no more records in them than may be pending.
  * DV3 a record that is to be sent again, or is being given up, holds back the later ones of its key.
- * DV4 a sink that ends records itself decides by its answer alone: its timeout is counted, and nothing follows from it.
+ * DV4 a sink that ends records itself, or repeats, decides by its answer alone: its timeout is counted, and nothing
+ *     follows from it.
  * DV5 each record taken is told once, by `onDelivered` or `onGivenUp`.
  */
 export class Deliveries {
@@ -58,6 +62,8 @@ export class Deliveries {
   private readonly backOffs = new Set<Timer>();
   private readonly stopping = new AbortController();
   private calls = 0;
+  /** Records in calls, answered in time or not. */
+  private atSink = 0;
   private outages = 0;
   private insideNow = 0;
   private state: 'running' | 'stopped' = 'running';
@@ -79,7 +85,7 @@ export class Deliveries {
   }
 
   get isDelivering(): boolean {
-    return this.calls > 0;
+    return this.calls > 0 && this.parts.sink.isHeld !== true;
   }
 
   snapshot(): PendingAcknowledgmentsSnapshot {
@@ -89,7 +95,9 @@ export class Deliveries {
   take(records: readonly PipelineRecord[], lot: Lot): void {
     this.insideNow += records.length;
     this.line.push(
-      records.map((record) => ({ record, lot, attempts: undefined, abort: undefined })),
+      records.map((record) => {
+        return { record, lot, attempts: undefined, abort: undefined, givenUp: undefined };
+      }),
     );
     this.pump();
   }
@@ -97,7 +105,7 @@ export class Deliveries {
   /** Sends what may be sent. To be called when `isBlocked` has become false. */
   pump(): void {
     while (this.mayCall()) {
-      const room = Math.min(this.parts.sink.maxBatchRecords, this.pending.free);
+      const { room } = this;
       const batch = room > 0 ? this.line.next(room) : [];
       if (batch.length === 0) break;
       void this.deliver(batch);
@@ -116,7 +124,19 @@ export class Deliveries {
 
   private mayCall(): boolean {
     if (this.state === 'stopped' || this.parts.isBlocked()) return false;
-    return !this.parts.sink.isOrdered || (this.calls === 0 && this.outages === 0);
+    const { isOrdered, repeats } = this.parts.sink;
+    return !isOrdered || repeats || (this.calls === 0 && this.outages === 0);
+  }
+
+  private get room(): number {
+    const { sink, options } = this.parts;
+    const free = options.maxPendingAcknowledgments - this.atSink;
+    return Math.min(sink.maxBatchRecords, this.pending.free, free);
+  }
+
+  private get decidesAlone(): boolean {
+    const { endsRecords, repeats } = this.parts.sink;
+    return endsRecords || repeats;
   }
 
   private async deliver(batch: readonly Item[]): Promise<void> {
@@ -128,9 +148,10 @@ export class Deliveries {
       return this.pending.open(item)!;
     });
     this.calls += 1;
+    this.atSink += batch.length;
     const records = batch.map(({ record }) => record);
     const signal = AbortSignal.any([abort.signal, this.stopping.signal]);
-    const answer = answerOf(sink, records, signal);
+    const answer = answerOf(sink, records, { signal, again: this.againOf(batch) });
     if (!options.requireAcknowledgment && !sink.endsRecords) {
       this.answered(
         entries,
@@ -141,7 +162,31 @@ export class Deliveries {
       this.answered(entries, await answer);
     }
     this.calls -= 1;
+    this.atSink -= batch.length;
     this.pump();
+  }
+
+  private againOf(batch: readonly Item[]): DeliveryContext['again'] {
+    let items: Map<PipelineRecord, Item> | undefined;
+    return (record, failure) => {
+      items ??= new Map(batch.map((item) => [item.record, item]));
+      const item = items.get(record);
+      return item && this.again(item, failure);
+    };
+  }
+
+  private again(item: Item, failure: Failure): number | undefined {
+    const { options, retries } = this.parts;
+    // At most once: the record has its end already.
+    if (this.state === 'stopped' || !options.requireAcknowledgment) return undefined;
+    this.countFailed(failure);
+    const consequence = retries.failed(item.attempts!, failure);
+    item.givenUp = consequence.kind === 'dead-letter' ? consequence.reason : undefined;
+    return consequence.kind === 'retry' ? consequence.delayMs : undefined;
+  }
+
+  private countFailed({ isTimeout }: Failure): void {
+    this.parts.meter.failed(1, isTimeout === true ? 'timeout' : undefined);
   }
 
   private answered(
@@ -156,7 +201,7 @@ export class Deliveries {
         entry,
         outcome.kind === 'acknowledged' ? 'acknowledged' : 'rejected',
       );
-      if (!isFirst && !this.parts.sink.endsRecords) return;
+      if (!isFirst && !this.decidesAlone) return;
       const { item } = entry;
       if (outcome.kind === 'failed') failed.push({ item, failure: outcome.failure });
       else delivered.push(deliveredOf(item, outcome.externalId));
@@ -184,13 +229,18 @@ export class Deliveries {
     let delayMs = 0;
     let isOutage = false;
     for (const { item, failure } of failures) {
+      if (item.givenUp !== undefined) {
+        this.line.hold(item);
+        void this.giveUp(item, item.givenUp);
+        continue;
+      }
       if (failure.kind !== 'final' && this.line.isBehindOther(item)) {
         // It failed because an earlier one of its key did; that is no attempt of its own.
         this.line.putAside(item);
         continue;
       }
       this.line.hold(item);
-      this.parts.meter.failed(1, failure.isTimeout === true ? 'timeout' : undefined);
+      this.countFailed(failure);
       const consequence = this.parts.retries.failed(item.attempts!, failure);
       if (consequence.kind === 'dead-letter') {
         void this.giveUp(item, consequence.reason);
@@ -215,15 +265,13 @@ export class Deliveries {
   }
 
   private timedOut({ item }: PendingEntry<Item>): void {
-    const { options, sink, meter } = this.parts;
-    const { acknowledgmentTimeoutMs } = options;
-    const message = `No acknowledgment within ${acknowledgmentTimeoutMs} ms.`;
-    item.abort?.abort(new DOMException(message, 'TimeoutError'));
-    if (sink.endsRecords) {
-      meter.failed(1, 'timeout');
+    const message = `No acknowledgment within ${this.parts.options.acknowledgmentTimeoutMs} ms.`;
+    const failure: Failure = { kind: 'retryable', message, isTimeout: true };
+    if (this.decidesAlone) {
+      this.countFailed(failure);
       return;
     }
-    const failure: Failure = { kind: 'retryable', message, isTimeout: true };
+    item.abort?.abort(new DOMException(message, 'TimeoutError'));
     this.failed([{ item, failure }]);
     this.pump();
   }
@@ -257,10 +305,10 @@ const NO_OUTCOME: DeliveryOutcome = {
 async function answerOf(
   sink: Sink,
   records: readonly PipelineRecord[],
-  signal: AbortSignal,
+  context: DeliveryContext,
 ): Promise<readonly DeliveryOutcome[]> {
   try {
-    return await sink.deliver(records, { signal });
+    return await sink.deliver(records, context);
   } catch (error) {
     const message = `The sink failed: ${String(error)}`;
     return records.map(() => ({ kind: 'failed', failure: { kind: 'retryable', message } }));

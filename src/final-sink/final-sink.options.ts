@@ -50,5 +50,3 @@ export const sinkOptions = options('', {
     .default('delivered')
     .describe('Table of the Postgres sink, in the database of the ledger; made when missing.'),
 });
-export type SinkOptions = OptionsOf<typeof sinkOptions>;
-export const SINK_OPTIONS = Symbol('SINK_OPTIONS');

@@ -63,9 +63,9 @@ export class FinalSinkStage implements Stage {
 
   async start(): Promise<void> {
     const { controller } = this.runtime;
-    const { maxBatchRecords, isOrdered } = this.sink;
+    const { maxBatchRecords, isOrdered, repeats } = this.sink;
     const { maxPendingAcknowledgments } = this.options;
-    const atATime = isOrdered ? maxBatchRecords : maxPendingAcknowledgments;
+    const atATime = isOrdered && !repeats ? maxBatchRecords : maxPendingAcknowledgments;
     const inServiceLimit = Math.min(atATime, maxPendingAcknowledgments);
     controller.resizeStage(this.id, { inServiceLimit });
     this.settlement.onBlocked((isBlocked) => {

@@ -8,6 +8,7 @@ import {
 import { DeadLetterStore } from '../dead-letters/dead-letter-store.js';
 import { Acknowledgments } from '../ledger/acknowledgments.port.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from './definition.js';
+import { Destinations } from './destinations.js';
 import { InFlight } from './in-flight.js';
 import { Intake } from './intake.js';
 import { Settlement } from './settlement.js';
@@ -21,6 +22,7 @@ export class PipelinePortsModule {
       module: PipelinePortsModule,
       global: true,
       providers: [
+        Destinations,
         InFlight,
         Intake,
         { provide: PIPELINE_DEFINITION, useValue: definition },
@@ -36,7 +38,7 @@ export class PipelinePortsModule {
           useFactory: settlementOf,
         },
       ],
-      exports: [InFlight, Intake, PIPELINE_DEFINITION, StageRuntime, Settlement],
+      exports: [Destinations, InFlight, Intake, PIPELINE_DEFINITION, StageRuntime, Settlement],
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { Sink } from '../../src/final-sink/sinks/sink.js';
+import type { DeliveryContext, Sink } from '../../src/final-sink/sinks/sink.js';
 import type { PipelineRecord } from '../../src/pipeline/record.js';
 
 /** What the cases need to know about a sink under test. */
@@ -14,16 +14,20 @@ export interface SinkUnderTest {
   readonly endOf: (record: PipelineRecord) => Promise<string | undefined>;
 }
 
+/** Nobody aborts; what failed may be sent again soon, unless the answer was final. */
+export const DELIVERY: DeliveryContext = {
+  signal: new AbortController().signal,
+  again: (_record, { kind }) => (kind === 'final' ? undefined : 20),
+};
+
 /** The rules of the port `Sink`, for every implementation. */
 export function sinkContract(name: string, make: () => Promise<SinkUnderTest>): void {
   describe(`${name} as a sink`, () => {
-    const signal = new AbortController().signal;
-
     it('delivers in order and gives one outcome for each record', async () => {
       const { sink, accepted, delivered } = await make();
       const records = [];
       for (let n = 0; n < 5; n += 1) records.push(await accepted({ payload: { n } }));
-      const outcomes = await sink.deliver(records, { signal });
+      const outcomes = await sink.deliver(records, DELIVERY);
       expect(outcomes.map(({ kind }) => kind)).toEqual(records.map(() => 'acknowledged'));
       expect(await delivered()).toEqual(records.map(({ id }) => id));
     });
@@ -32,8 +36,8 @@ export function sinkContract(name: string, make: () => Promise<SinkUnderTest>): 
       const { sink, accepted, delivered } = await make();
       const record = await accepted({ payload: { n: 1 } });
       const outcomes = [
-        ...(await sink.deliver([record], { signal })),
-        ...(await sink.deliver([record], { signal })),
+        ...(await sink.deliver([record], DELIVERY)),
+        ...(await sink.deliver([record], DELIVERY)),
       ];
       expect(outcomes.map(({ kind }) => kind)).toEqual(['acknowledged', 'acknowledged']);
       expect(new Set(await delivered())).toEqual(new Set([record.id]));
@@ -44,7 +48,7 @@ export function sinkContract(name: string, make: () => Promise<SinkUnderTest>): 
       const first = await accepted({ key: 'a' });
       const bad = await refusable({ key: 'b' });
       const last = await accepted({ key: 'c' });
-      const outcomes = await sink.deliver([first, bad, last], { signal });
+      const outcomes = await sink.deliver([first, bad, last], DELIVERY);
       expect(outcomes).toMatchObject([
         { kind: 'acknowledged' },
         { kind: 'failed', failure: { kind: 'final' } },
@@ -57,18 +61,18 @@ export function sinkContract(name: string, make: () => Promise<SinkUnderTest>): 
     it('has the end of what it acknowledged in the books exactly if it ends records itself', async () => {
       const { sink, accepted, endOf } = await make();
       const record = await accepted({ payload: { n: 1 } });
-      await sink.deliver([record], { signal });
+      await sink.deliver([record], DELIVERY);
       expect(await endOf(record)).toBe(sink.endsRecords ? 'acknowledged' : undefined);
     });
 
     it('takes an empty batch, and a full one', async () => {
       const { sink, accepted, delivered } = await make();
-      expect(await sink.deliver([], { signal })).toEqual([]);
+      expect(await sink.deliver([], DELIVERY)).toEqual([]);
       const count = Math.min(sink.maxBatchRecords, 1000);
       const records = await Promise.all(
         Array.from({ length: count }, (_, n) => accepted({ payload: { n } })),
       );
-      const outcomes = await sink.deliver(records, { signal });
+      const outcomes = await sink.deliver(records, DELIVERY);
       expect(outcomes).toHaveLength(count);
       expect(await delivered()).toHaveLength(count);
     });

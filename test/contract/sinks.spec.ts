@@ -3,7 +3,7 @@ import { ensureSinkTable } from '../../src/ledger/sink-table.js';
 import { failed, InMemorySink } from '../support/in-memory-sink.js';
 import { makeRecord, startLedger, type TestLedger } from '../support/ledger.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { sinkContract, type SinkUnderTest } from './sink.contract.js';
+import { DELIVERY, sinkContract, type SinkUnderTest } from './sink.contract.js';
 
 const REFUSED = 'refused by the destination';
 
@@ -81,7 +81,7 @@ describe('PostgresSink on PostgreSQL', () => {
       headers: { source: 'test' },
       body: Buffer.from('{ "total" : 1.50 }'),
     });
-    await sink.deliver([record], { signal: new AbortController().signal });
+    await sink.deliver([record], DELIVERY);
     const { rows } = await database.pool.query(
       `SELECT record_id, key, payload, headers FROM ${table}`,
     );
@@ -97,16 +97,14 @@ describe('PostgresSink on PostgreSQL', () => {
 
   it('takes a table that is there as it is', async () => {
     const { sink, accepted, delivered } = await makeSink();
-    await sink.deliver([await accepted({})], { signal: new AbortController().signal });
+    await sink.deliver([await accepted({})], DELIVERY);
     await sink.start();
     expect(await delivered()).toHaveLength(1);
   });
 
   it('names the SQLSTATE of a row that PostgreSQL refuses', async () => {
     const { sink, refusable } = await makeSink();
-    const [outcome] = await sink.deliver([await refusable({})], {
-      signal: new AbortController().signal,
-    });
+    const [outcome] = await sink.deliver([await refusable({})], DELIVERY);
     expect(outcome).toMatchObject({
       failure: { message: expect.stringMatching(/^PostgreSQL refuses the row \(SQLSTATE 22P02\)/) },
     });

@@ -13,6 +13,7 @@ const ACKNOWLEDGED: DeliveryOutcome = { kind: 'acknowledged' };
 export class InMemorySink implements Sink {
   readonly name = 'memory';
   readonly endsRecords = false;
+  readonly repeats = false;
   readonly isOrdered: boolean;
   readonly maxBatchRecords: number;
   /** Ids in the order in which they arrived, repetitions included. */

@@ -72,6 +72,7 @@ export {
   type TopicSettings,
   type TopicSpec,
 } from './topics.js';
+export { TopicCheck, type TopicCheckOptions, type TopicCheckState } from './topic-check.js';
 
 // Clients of kafkajs
 export { clientConfig, createKafka } from './kafka-clients.js';

@@ -1,9 +1,7 @@
 import { InMemoryAcknowledgments, InMemoryBooks } from '../../../test/support/in-memory-ledger.js';
 import { makeRecord } from '../../../test/support/ledger.js';
 import { StageHarness } from '../../../test/support/stage-harness.js';
-import { sinkTableOf } from '../final-sink.module.js';
 import { sinkOptions } from '../final-sink.options.js';
-import { postgresSink } from '../../pipeline/sink-definition.js';
 import { PostgresSink } from './postgres.sink.js';
 
 const makeSink = (books: InMemoryBooks, acknowledgments = new InMemoryAcknowledgments(books)) =>
@@ -61,23 +59,7 @@ describe('PostgresSink', () => {
   });
 });
 
-describe('The table of the Postgres sink', () => {
-  const table = (settings: object, sinks?: [ReturnType<typeof postgresSink>]): string =>
-    sinkTableOf(
-      { name: 'test', ...(sinks === undefined ? {} : { sinks }) },
-      sinkOptions.schema.parse(settings),
-    );
-
-  it('is the definition’s, else SINK_TABLE, else `delivered`', () => {
-    expect(table({ sinkTable: 'ours' }, [postgresSink({ table: 'orders' })])).toBe('orders');
-    expect(table({ sinkTable: 'sales.ours' }, [postgresSink()])).toBe('sales.ours');
-    expect(table({})).toBe('delivered');
-  });
-
-  it('is SINK_TABLE when SINKS is set: it wins over the definition', () => {
-    expect(table({ sinks: 'postgres' }, [postgresSink({ table: 'orders' })])).toBe('delivered');
-  });
-
+describe('SINK_TABLE', () => {
   it.each(['a b', 'x;y', 'a.b.c', '"quoted"'])('is never %p', (sinkTable) => {
     expect(sinkOptions.schema.safeParse({ sinkTable }).error?.issues[0]?.message).toContain(
       'must be a plain or schema-qualified table name',

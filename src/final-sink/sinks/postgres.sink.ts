@@ -21,6 +21,7 @@ const ACKNOWLEDGED: DeliveryOutcome = { kind: 'acknowledged' };
 export class PostgresSink implements Sink {
   readonly name = 'postgres';
   readonly isOrdered = true;
+  readonly repeats = false;
   readonly endsRecords = true;
   readonly maxBatchRecords = MAX_BATCH_RECORDS;
   private readonly logger = new Logger(PostgresSink.name);

@@ -6,16 +6,32 @@ export type DeliveryOutcome =
   | { readonly kind: 'acknowledged'; readonly externalId?: string }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+export interface DeliveryContext {
+  readonly signal: AbortSignal;
+  /**
+   * Of a sink that repeats: this delivery of the record failed. Ms until it may be sent again; undefined: it may not, and
+   * the sink answers with the failure.
+   */
+  again(record: PipelineRecord, failure: Failure): number | undefined;
+}
+
 /** A destination. The rules below are the cases of test/contract/sink.contract.ts. */
 export interface Sink {
   /** As the books name it. */
   readonly name: string;
   /**
    * Ordered: what is delivered first arrives first, and after a failure that may be retried no later record of its key
-   * is delivered by the same call. Such a sink gets one call after the other. Otherwise calls run side by side, and a
-   * key has one record in them at a time.
+   * is delivered by the same call. Such a sink gets one call after the other, unless it repeats. Otherwise calls run
+   * side by side, and a key has one record in them at a time.
    */
   readonly isOrdered: boolean;
+  /**
+   * The sink is ordered over calls that run side by side: what failed it sends again itself, in its place, as
+   * `context.again` says. Its answer is the last word; a late one changes nothing but a count.
+   */
+  readonly repeats: boolean;
+  /** All that it has waits out a failure, so that a drain need not wait for it. Absent: false. */
+  readonly isHeld?: boolean;
   /** Delivery and the record's end are one transaction: an acknowledgment is in the books when it is reported. */
   readonly endsRecords: boolean;
   /** Records of a call, at most. */
@@ -23,11 +39,11 @@ export interface Sink {
   /**
    * Delivers in order; resolves with one outcome for each record, in the same order. Never rejects. Delivering a record
    * again is allowed and has the effect of once. Ends soon after `signal` is aborted, unless it ends records itself:
-   * then it ends when the books have answered.
+   * then it ends when the books have answered; or repeats: then `stop` ends it.
    */
   deliver(
     records: readonly PipelineRecord[],
-    context: { readonly signal: AbortSignal },
+    context: DeliveryContext,
   ): Promise<readonly DeliveryOutcome[]>;
   /** Makes the destination ready. */
   start(): Promise<void>;

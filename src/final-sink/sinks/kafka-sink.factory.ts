@@ -1,0 +1,83 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import {
+  createKafka,
+  kafkajsSink,
+  type KafkaLogger,
+  registerCodecs,
+  SOURCE_TIMING,
+  TopicCheck,
+} from '#libs/kafka';
+import { APP_OPTIONS, type AppOptions } from '../../config/app-options.js';
+import {
+  kafkajsSinkOptionsOf,
+  outputSpecOf,
+  type SinkSettings,
+} from '../../config/kafka-settings.js';
+import { Destinations } from '../../pipeline/destinations.js';
+import { StageRuntime } from '../../pipeline/stage-runtime.js';
+import { KafkaSink, type KafkaSinkParts } from './kafka.sink.js';
+
+/** A compressed answer of a broker may expand to this much; of a sink they are small. */
+const MAX_DECOMPRESSED_BYTES = 64 * 1_048_576;
+
+/** Makes the Kafka sink from the settings, and shows it to the observers. */
+@Injectable()
+export class KafkaSinkFactory {
+  private readonly logger = kafkaLogger(new Logger('KafkaSink'));
+
+  constructor(
+    @Inject(APP_OPTIONS) private readonly options: AppOptions,
+    private readonly runtime: StageRuntime,
+    private readonly destinations: Destinations,
+  ) {}
+
+  create(topic: string): KafkaSink {
+    const { clock, random, controller } = this.runtime;
+    const { logger } = this;
+    const settings = kafkajsSinkOptionsOf(this.options, topic);
+    registerCodecs({
+      needed: settings.tuning.compression,
+      maxDecompressedBytes: MAX_DECOMPRESSED_BYTES,
+    });
+    const sink = new KafkaSink({
+      topic,
+      clock,
+      random,
+      createProducer: (policy) => kafkajsSink({ ...settings, ...policy, clock, random, logger }),
+      createTopicCheck: this.topicCheckOf(settings),
+    });
+    this.destinations.add(() => sink.status());
+    controller.setProcessInput('network', 'kafka producer', () => {
+      const { queuedBytes, byteCapacity } = sink.status().producer;
+      return queuedBytes / byteCapacity;
+    });
+    return sink;
+  }
+
+  private topicCheckOf({ topic, connection }: SinkSettings): KafkaSinkParts['createTopicCheck'] {
+    const { kafka } = this.options;
+    const { clock, random } = this.runtime;
+    const { logger } = this;
+    return (onReady) =>
+      new TopicCheck({
+        specs: [outputSpecOf(kafka, topic)],
+        create: kafka.createTopics,
+        createAdmin: () => createKafka(connection, SOURCE_TIMING.requestTimeoutMs, logger).admin(),
+        onReady,
+        clock,
+        random,
+        logger,
+      });
+  }
+}
+
+function kafkaLogger(log: Logger): KafkaLogger {
+  const text = (message: string, details?: Readonly<Record<string, unknown>>): string =>
+    details === undefined ? message : `${message} ${JSON.stringify(details)}`;
+  return {
+    error: (message, details) => log.error(text(message, details)),
+    warn: (message, details) => log.warn(text(message, details)),
+    info: (message, details) => log.log(text(message, details)),
+    debug: (message, details) => log.debug(text(message, details)),
+  };
+}
