@@ -8,6 +8,7 @@ import {
 import { type HealthIndicatorResult, HealthCheckService } from '@nestjs/terminus';
 import { BackPressureHealthIndicator } from '#libs/back-pressure';
 import { DatabaseHealthIndicator } from './database.health.js';
+import { DestinationsHealthIndicator } from './destinations.health.js';
 import { HealthIndicators } from './health.indicators.js';
 
 /** The part of a Fastify reply that is needed. */
@@ -25,6 +26,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicators,
     private readonly database: DatabaseHealthIndicator,
+    private readonly destinations: DestinationsHealthIndicator,
     private readonly pressure: BackPressureHealthIndicator,
   ) {}
 
@@ -45,6 +47,7 @@ export class HealthController {
       () => this.indicators.lifecycleRunning(),
       () => this.indicators.intakeOpen(),
       () => this.indicators.pressureBearable(),
+      ...this.destinations.notFailed(),
     ]);
   }
 
@@ -67,6 +70,7 @@ export class HealthController {
       () => this.database.databaseReady(),
       () => this.database.journalHasRoom(),
       () => this.pressure.check('pipeline'),
+      ...this.destinations.inDetail(),
     ]);
   }
 

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { PipelineModule } from '../pipeline/pipeline.module.js';
 import { DatabaseHealthIndicator } from './database.health.js';
+import { DestinationsHealthIndicator } from './destinations.health.js';
 import { HealthController } from './health.controller.js';
 import { HealthIndicators } from './health.indicators.js';
 import { SustainedPressure } from './sustained-pressure.js';
@@ -10,6 +11,11 @@ import { SustainedPressure } from './sustained-pressure.js';
   // A probe asks every few seconds: what fails is answered, not logged each time.
   imports: [PipelineModule, TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],
-  providers: [HealthIndicators, DatabaseHealthIndicator, SustainedPressure],
+  providers: [
+    HealthIndicators,
+    DatabaseHealthIndicator,
+    DestinationsHealthIndicator,
+    SustainedPressure,
+  ],
 })
 export class HealthModule {}

@@ -1,9 +1,9 @@
 import { markdownTable } from '../config/markdown-table.js';
-import { METRICS } from './metric-definitions.js';
+import { ALL_METRICS } from './metric-definitions.js';
 
 /** The text of docs/metrics.md. */
 export function metricsDocument(): string {
-  const rows = Object.values(METRICS).map(({ name, kind, labels, help }) => [
+  const rows = ALL_METRICS.map(({ name, kind, labels, help }) => [
     `\`${name}\``,
     kind,
     labels.length === 0 ? '–' : labels.map((label) => `\`${label}\``).join(', '),

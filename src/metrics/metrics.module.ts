@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { register } from 'prom-client';
+import { KafkaSinkMetrics } from './kafka-sink-metrics.js';
 import { MetricsController } from './metrics.controller.js';
 import { PipelineMetrics } from './pipeline-metrics.js';
 import { RecordCounters } from './record-counters.js';
@@ -15,7 +16,7 @@ export class MetricsModule {
     return {
       module: MetricsModule,
       imports: [PrometheusModule.register({ path: '/metrics', controller: MetricsController })],
-      providers: [PipelineMetrics, RecordCounters, RequestMetrics],
+      providers: [KafkaSinkMetrics, PipelineMetrics, RecordCounters, RequestMetrics],
       exports: [RequestMetrics],
     };
   }
