@@ -4,7 +4,7 @@ import path from 'node:path';
 import { tlsSettings } from './tls.js';
 
 describe('tlsSettings', () => {
-  it('is off unless it is asked for', () => {
+  it('is off unless DATABASE_SSL asks for it', () => {
     expect(tlsSettings({ databaseSsl: 'off', databaseSslCa: undefined })).toBe(false);
   });
 
@@ -20,7 +20,7 @@ describe('tlsSettings', () => {
     });
   });
 
-  it('verifies against your CA, and says so when its file is missing', () => {
+  it('verifies against DATABASE_SSL_CA, and says so when its file is missing', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'penstock-tls-'));
     const file = path.join(folder, 'ca.pem');
     writeFileSync(file, 'certificate');

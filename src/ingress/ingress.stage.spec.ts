@@ -76,7 +76,7 @@ describe('IngressStage', () => {
     expect(harness.ingress.inside).toBe(0);
   });
 
-  it('holds validation and preprocessing off when told (INGRESS_ENABLE_VALIDATION, …_PREPROCESSING)', async () => {
+  it('holds validation and preprocessing off when told (INGRESS_ENABLE_VALIDATION, INGRESS_ENABLE_PREPROCESSING)', async () => {
     const definition = { schema: numbersOnly, preprocess: () => 'changed' };
     const off = { enableValidation: false, enablePreprocessing: false };
     const harness = await new StageHarness({ definition, ingress: off }).start();

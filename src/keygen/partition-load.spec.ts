@@ -21,7 +21,7 @@ describe('PartitionLoad', () => {
     expect(load.counts()).toEqual([5, 1200, 7, 4]);
   });
 
-  it('places records without a key in turn when load awareness is off', () => {
+  it('places records without a key in turn when load awareness is off (KEYGEN_ENABLE_LOAD_AWARENESS)', () => {
     const load = loadOf({ numberOfPartitions: 3, enableLoadAwareness: false });
     fill(load, [9, 0, 0]);
     expect([1, 2, 3, 4].map(() => load.place(undefined))).toEqual([0, 1, 2, 0]);

@@ -17,7 +17,7 @@ import { Logger } from '@nestjs/common';
 import { Client } from 'pg';
 import { type Clock, SystemClock } from '../../libs/flow-control/src/clock.js';
 import { Database } from '../../src/database/database.js';
-import { isPostmaster } from '../../src/database/embedded/process-state.js';
+import { isPostmaster, processState } from '../../src/database/embedded/process-state.js';
 import { assertReachable } from '../../src/database/embedded/run-as-user.js';
 import { FolderInUseError } from '../../src/database/errors/folder-in-use.error.js';
 import { embeddedOptions } from '../support/embedded-options.js';
@@ -234,6 +234,7 @@ describe('the embedded database', () => {
     owner.kill('SIGKILL');
     process.kill(postmaster, 'SIGKILL');
     await once(owner, 'exit');
+    await until(() => typeof processState(postmaster) === 'string', { what: 'PostgreSQL is gone' });
     const heir = await start();
     expect(heir.embeddedPid).not.toBe(postmaster);
     expect(await query(heir, 'SELECT count(*)::int AS n FROM migration')).toEqual([{ n: 5 }]);

@@ -364,7 +364,7 @@ describe('POST /v1/records', () => {
     expect(rest.rest.taken).toEqual([]);
   });
 
-  it('counts only accepted records against the rate', async () => {
+  it('counts only accepted records against the rate (GATEWAY_MAX_REQUESTS_PER_SECOND)', async () => {
     await start({ gateway: { maxRequestsPerSecond: 20 } });
     for (let i = 0; i < 5; i += 1) expect((await postRecord({})).status).toBe(422);
     expect((await postRecord({ payload: 1 })).status).toBe(200);
@@ -473,7 +473,7 @@ describe('POST /v1/records', () => {
     expect(new Set(rest.rest.accepted.map(({ id }) => id)).size).toBe(100);
   });
 
-  it('reports requests that were slow from their body to their verdict, at most once in ten seconds', async () => {
+  it('reports requests slower than GATEWAY_SLOW_PROCESSING_THRESHOLD_MS from their body to their verdict, at most once in ten seconds', async () => {
     await start({ gateway: { slowProcessingThresholdMs: 50 } });
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     for (const [tookMs, reports] of [
@@ -498,7 +498,7 @@ describe('POST /v1/records', () => {
     warn.mockRestore();
   });
 
-  it('refuses a request when as many wait as may', async () => {
+  it('refuses a request when as many work as GATEWAY_MAX_CONCURRENT_REQUESTS and wait as GATEWAY_MAX_QUEUE_SIZE', async () => {
     await start({ gateway: { maxConcurrentRequests: 1, maxQueueSize: 1 } });
     let open: () => void = () => undefined;
     rest.rest.gate = new Promise((resolve) => {
