@@ -80,6 +80,14 @@ const RULES: readonly CrossRule[] = [
       }),
   },
   {
+    // What is delivered must be answered while the lease lasts, or another replica delivers it as well.
+    groups: ['finalSink', 'database'],
+    broken: ({ finalSink, database }) =>
+      finalSink.acknowledgmentTimeoutMs * 3 <= database.leaseMs * 2
+        ? undefined
+        : `FINAL_SINK_ACKNOWLEDGMENT_TIMEOUT_MS must be at most two thirds of LEASE_MS (got ${finalSink.acknowledgmentTimeoutMs} and ${database.leaseMs}).`,
+  },
+  {
     groups: ['finalSink'],
     broken: ({ finalSink }) =>
       twice('FINAL_SINK_BUFFER_SIZE', finalSink.bufferSize, {

@@ -132,13 +132,13 @@ describe('the options of source and sink', () => {
   it('are the settings of the sink; its bounds are FinalSink’s', () => {
     const options = load({
       FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS: '200',
-      FINAL_SINK_ACKNOWLEDGMENT_TIMEOUT_MS: '12000',
+      FINAL_SINK_ACKNOWLEDGMENT_TIMEOUT_MS: '9000',
     });
     expect(kafkajsSinkOptionsOf(options, 'out')).toMatchObject({
       topic: 'out',
       tuning: PROFILE_TUNING.balanced,
       maxRecords: 200,
-      ackTimeoutMs: 12_000,
+      ackTimeoutMs: 9_000,
     });
   });
 

@@ -93,6 +93,10 @@ describe('loadOptions', () => {
       { FINAL_SINK_BUFFER_SIZE: '1999' },
       'FINAL_SINK_BUFFER_SIZE must be at least twice FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS (got 1999 and 1000).',
     ],
+    [
+      { LEASE_MS: '12000' },
+      'FINAL_SINK_ACKNOWLEDGMENT_TIMEOUT_MS must be at most two thirds of LEASE_MS (got 10000 and 12000).',
+    ],
   ])('refuses %j, which breaks a rule over several settings', (environment, sentence) => {
     expect(mistakes(environment)).toEqual([sentence]);
   });

@@ -2,7 +2,7 @@ import { choice, options, type OptionsOf, secret, text, wholeNumber } from '../c
 
 const POSTGRES_URL = /^postgres(ql)?:\/\/[^/]/;
 
-/** A lease must outlive a lost renewal; it is renewed every third of its time. */
+/** A lease must outlive a lost renewal; it is renewed six times in its time. */
 const MIN_LEASE_MS = 3_000;
 
 export const databaseOptions = options('', {
@@ -24,7 +24,7 @@ export const databaseOptions = options('', {
     .describe('Connections of the pool; the ledger and the control connection have their own.'),
   leaseMs: wholeNumber({ min: MIN_LEASE_MS })
     .default(15_000)
-    .describe('A replica that has not renewed for this long loses its partitions, in ms.'),
+    .describe('A replica that has not renewed for this long loses its partitions, in ms; at least 1.5 times the acknowledgment timeout.'),
 });
 
 export type DatabaseOptions = OptionsOf<typeof databaseOptions>;

@@ -1,5 +1,6 @@
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot, Timer } from '#libs/flow-control';
+import type { DeliveryLease } from '../ledger/delivery-lease.port.js';
 import type { Failure } from '../pipeline/failure.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
@@ -7,6 +8,7 @@ import type { Attempts, RetryPolicy } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { DeliveryLine } from './delivery-line.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
+import { LeaseGate } from './lease-gate.js';
 import {
   PendingAcknowledgments,
   type PendingAcknowledgmentsSnapshot,
@@ -33,6 +35,7 @@ export interface DeliveriesOptions {
   readonly sink: Sink;
   readonly retries: RetryPolicy;
   readonly meter: StageMeter;
+  readonly lease: DeliveryLease;
   /** Nothing is sent while this is true. */
   readonly isBlocked: () => boolean;
   /** The destination has these records; enters their end and gives their credits back. */
@@ -59,6 +62,8 @@ export interface DeliveriesOptions {
 export class Deliveries {
   private readonly line: DeliveryLine<Item>;
   private readonly pending: PendingAcknowledgments<Item>;
+  /** None for a sink that ends records itself: its transaction checks who owns them. */
+  private readonly gate: LeaseGate<Item> | undefined;
   private readonly backOffs = new Set<Timer>();
   private readonly stopping = new AbortController();
   private calls = 0;
@@ -69,12 +74,21 @@ export class Deliveries {
   private state: 'running' | 'stopped' = 'running';
 
   constructor(private readonly parts: DeliveriesOptions) {
-    const { options, runtime, sink } = parts;
+    const { options, runtime, sink, lease } = parts;
+    const { clock } = runtime;
     this.line = new DeliveryLine(sink.isOrdered);
+    const onOpen = (items: readonly Item[]): void => {
+      this.line.retry(items);
+      this.pump();
+    };
+    const answerWithinMs = options.acknowledgmentTimeoutMs;
+    this.gate = sink.endsRecords
+      ? undefined
+      : new LeaseGate({ lease, answerWithinMs, clock, onOpen });
     this.pending = new PendingAcknowledgments({
       limit: options.maxPendingAcknowledgments,
       timeoutMs: options.acknowledgmentTimeoutMs,
-      clock: runtime.clock,
+      clock,
       onTimeout: (entry) => this.timedOut(entry),
     });
   }
@@ -106,9 +120,10 @@ export class Deliveries {
   pump(): void {
     while (this.mayCall()) {
       const { room } = this;
-      const batch = room > 0 ? this.line.next(room) : [];
-      if (batch.length === 0) break;
-      void this.deliver(batch);
+      const next = room > 0 ? this.line.next(room) : [];
+      if (next.length === 0) break;
+      const batch = this.gate?.pass(next) ?? next;
+      if (batch.length > 0) void this.deliver(batch);
     }
     this.report();
   }
@@ -117,6 +132,7 @@ export class Deliveries {
   stop(): void {
     this.state = 'stopped';
     this.pending.clear();
+    this.gate?.stop();
     for (const timer of this.backOffs) timer.cancel();
     this.backOffs.clear();
     this.stopping.abort(new Error('The pipeline stops.'));

@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { APP_OPTIONS, type AppOptions } from '../config/app-options.js';
 import { Acknowledgments } from '../ledger/acknowledgments.port.js';
+import { DeliveryLease } from '../ledger/delivery-lease.port.js';
+import { Ledger } from '../ledger/ledger.js';
 import { ensureSinkTable } from '../ledger/sink-table.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
 import type { SinkDefinition } from '../pipeline/sink-definition.js';
@@ -25,12 +27,13 @@ export function sinkOf(
 
 /**
  * Needs StageRuntime, Settlement, Destinations, PIPELINE_DEFINITION, FINAL_SINK_OPTIONS and APP_OPTIONS from the
- * pipeline's ports and the options, Acknowledgments and the DataSource from global modules.
+ * pipeline's ports and the options, Acknowledgments, Ledger and the DataSource from global modules.
  */
 @Module({
   providers: [
     FinalSinkStage,
     KafkaSinkFactory,
+    { provide: DeliveryLease, useExisting: Ledger },
     {
       provide: SINK,
       inject: [PIPELINE_DEFINITION, APP_OPTIONS, KafkaSinkFactory, Acknowledgments, DataSource],

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot } from '#libs/flow-control';
 import type { Ending } from '../ledger/acknowledgments.port.js';
+import { DeliveryLease, UNENDING_LEASE } from '../ledger/delivery-lease.port.js';
 import { drain } from '../pipeline/drain.js';
 import { type Carried, giveBack } from '../pipeline/give-back.js';
 import { RetryPolicy } from '../pipeline/retry-policy.js';
@@ -36,6 +37,7 @@ export class FinalSinkStage implements Stage {
     @Inject(FINAL_SINK_OPTIONS) private readonly options: FinalSinkOptions,
     private readonly settlement: Settlement,
     @Inject(SINK) private readonly sink: Sink,
+    lease: DeliveryLease = UNENDING_LEASE,
   ) {
     this.meter = runtime.controller.meter(this.id);
     this.deliveries = new Deliveries({
@@ -52,6 +54,7 @@ export class FinalSinkStage implements Stage {
         random: runtime.random,
       }),
       meter: this.meter,
+      lease,
       isBlocked: () => settlement.isBlocked,
       onDelivered: (delivered) => void this.acknowledge(delivered),
       onGivenUp: (carried, reason) => this.giveUp(carried, reason),

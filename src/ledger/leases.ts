@@ -27,8 +27,11 @@ export interface LeaseTokens {
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';
-/** Renewals per lease: two may be lost. */
-const RENEWALS_PER_LEASE = 3;
+/**
+ * Renewals per lease. A destination may take two thirds of it to answer, so deliveries go on for one third after a renewal:
+ * time for two of them, and a healthy process never holds one back.
+ */
+const RENEWALS_PER_LEASE = 6;
 
 /**
  * Ownership of KeyGen's partitions, all of them or none (LEDGER-NOTES §4).
