@@ -5,6 +5,7 @@ import type { FastifyServerFactory } from 'fastify';
 import { AppModule } from './app.module.js';
 import type { AppOptions } from './config/app-options.js';
 import { configureHttp, registerHooks } from './gateway/gateway.http.js';
+import { KafkaIngestStrategy } from './gateway/kafka-ingest.strategy.js';
 import type { FrontDoor } from './http/front-door.js';
 import { RequestMetrics } from './metrics/request-metrics.js';
 import { serveOpenApi } from './openapi/openapi.js';
@@ -39,6 +40,10 @@ export async function createApplication(
   );
   const fastify = adapter.getInstance();
   registerHooks(app);
+  if (options.kafka.inputTopics !== undefined) {
+    app.connectMicroservice({ strategy: app.get(KafkaIngestStrategy) }, { inheritAppConfig: true });
+    await app.startAllMicroservices();
+  }
   app.get(RequestMetrics).watch(fastify);
   // The framework closes only servers that it made to listen.
   if (door !== undefined) fastify.addHook('onClose', () => door.close());

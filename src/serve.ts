@@ -14,6 +14,7 @@ import { FrontDoor } from './http/front-door.js';
 import { createLogger } from './logging/create-logger.js';
 import { PinoLoggerService } from './logging/pino-logger.service.js';
 import { chooseDefinition } from './pipeline/load-definition.js';
+import { Intake, type IntakeClosed } from './pipeline/intake.js';
 import { PipelineLifecycle } from './pipeline/pipeline.lifecycle.js';
 import { type StopSignal, StopSignals } from './stop-signals.js';
 
@@ -56,7 +57,10 @@ export async function serve(
     door.open();
     const lifecycle = app.get(PipelineLifecycle);
     await lifecycle.whenStarted();
-    if (lifecycle.state === 'running') log.info(startLine(host, door.port));
+    if (lifecycle.state === 'running') {
+      const { closed } = app.get(Intake);
+      log.info(closed === undefined ? startLine(host, door.port) : standbyLine(closed));
+    }
   } catch (error) {
     // The embedded database would outlive the process.
     await app.close();
@@ -83,4 +87,9 @@ function startLine(host: string, port: number): string {
   const name = host.includes(':') ? `[${host}]` : host;
   const url = `http://${name}:${port}`;
   return `Penstock is ready: records ${url}/v1/records, docs ${url}/docs, health ${url}/health`;
+}
+
+/** Records by REST are for the replica that has the partitions; those of Kafka flow on every one. */
+function standbyLine({ detail }: IntakeClosed): string {
+  return `Penstock runs, and takes no records by REST yet: ${detail}`;
 }

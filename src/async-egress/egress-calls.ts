@@ -9,9 +9,11 @@ import {
 import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
 import type { Failure } from '../pipeline/failure.js';
 import type { Carried } from '../pipeline/give-back.js';
+import { payloadBytes } from '../pipeline/payload-bytes.js';
 import type { PipelineRecord, RecordHeaders } from '../pipeline/record.js';
 import type { Attempts, RetryPolicy } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
+import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 import type { AsyncEgressOptions } from './async-egress.options.js';
 import type { Destination } from './destination.js';
 import { failureOf, timeoutFailure, UnusableResultError } from './egress-failure.js';
@@ -248,13 +250,14 @@ export class EgressCalls {
 /** The same object, or nothing, keeps the payload and its bytes. */
 function replacePayload(record: PipelineRecord, result: unknown): void {
   if (result === undefined || result === record.payload) return;
-  let json: string | undefined;
+  if (record.unsafeNumber !== undefined) throw new UnsafeNumberError(record.unsafeNumber);
+  let bytes: Buffer | undefined;
   try {
-    json = JSON.stringify(result);
+    bytes = payloadBytes(result);
   } catch (error) {
     throw new UnusableResultError('The result of egress is not JSON.', { cause: error });
   }
-  if (json === undefined) throw new UnusableResultError('The result of egress is not JSON.');
+  if (bytes === undefined) throw new UnusableResultError('The result of egress is not JSON.');
   record.payload = result;
-  record.body = Buffer.from(json);
+  record.body = bytes;
 }

@@ -1,4 +1,5 @@
 import type { Failure } from '../pipeline/failure.js';
+import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 
 /** The destination answered, but not with success. Thrown by the HTTP call; sorted like every other failure. */
 export class HttpAnswerError extends Error {
@@ -40,6 +41,8 @@ const MAX_CAUSES = 3;
 export function failureOf(error: unknown): Failure {
   const message = describe(error);
   if (error instanceof UnusableResultError) return { kind: 'final', message };
+  if (error instanceof UnsafeNumberError)
+    return { kind: 'final', message, reason: 'unsafe-number' };
   if (isOutage(error)) return { kind: 'outage', message };
   const status = numberOf(error, 'status') ?? numberOf(error, 'statusCode');
   const retryAfterMs = numberOf(error, 'retryAfterMs');

@@ -1,9 +1,13 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { KafkaBooks, KafkaSource } from '#libs/kafka';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdmissionHook } from './admission.hook.js';
 import { ArrayBatch } from './array-batch.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
+import { KafkaIngestStrategy } from './kafka-ingest.strategy.js';
+import { KafkaIntake } from './kafka-intake.js';
 import { KeyReader } from './key-reader.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RecordIntake } from './record-intake.js';
@@ -14,8 +18,8 @@ import { SingleRecord } from './single-record.js';
 import { StreamBatch } from './stream-batch.js';
 
 /**
- * Needs StageRuntime, InFlight, Intake, Journal, RecordLookup, PIPELINE_DEFINITION, GATEWAY_OPTIONS and BOUNDS_OPTIONS
- * from the pipeline's ports, and `registerHooks` to be called on the application.
+ * Needs StageRuntime, InFlight, Intake, Settlement, Journal, KafkaBooks, RecordLookup, PIPELINE_DEFINITION,
+ * GATEWAY_OPTIONS and BOUNDS_OPTIONS from the pipeline's ports, KafkaSource (undefined: Kafka brings no records), and `registerHooks` to be called on the application.
  */
 @Module({
   controllers: [RecordsController],
@@ -30,8 +34,19 @@ import { StreamBatch } from './stream-batch.js';
     RouteTable,
     SingleRecord,
     StreamBatch,
+    KafkaIntake,
+    {
+      provide: KafkaIngestStrategy,
+      inject: [KafkaSource, KafkaIntake, KafkaBooks, StageRuntime],
+      useFactory: (
+        source: KafkaSource | undefined,
+        intake: KafkaIntake,
+        books: KafkaBooks,
+        { clock }: StageRuntime,
+      ) => source && new KafkaIngestStrategy(source, { intake, books, clock }),
+    },
     { provide: APP_FILTER, useClass: ProblemFilter },
   ],
-  exports: [GatewayStage],
+  exports: [GatewayStage, KafkaIngestStrategy],
 })
 export class GatewayModule {}

@@ -93,6 +93,8 @@ export class RecordIntake {
       attempts: 0,
       failures: undefined,
       verdict: undefined,
+      keyBytes: undefined,
+      unsafeNumber: undefined,
       terminal: undefined,
     };
   }

@@ -5,26 +5,29 @@ import { Journal } from '../ledger/journal.port.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
 import { drain } from '../pipeline/drain.js';
 import { HandOver } from '../pipeline/hand-over.js';
-import { InFlight } from '../pipeline/in-flight.js';
 import { bytesOf, refuse } from '../pipeline/pass-on.js';
-import type { PipelineRecord } from '../pipeline/record.js';
+import type { PipelineRecord, Verdict } from '../pipeline/record.js';
 import type { Slice, Stage } from '../pipeline/stage.js';
+import { Settlement } from '../pipeline/settlement.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { IngressBuffer } from './ingress-buffer.js';
 import { INGRESS_OPTIONS, type IngressOptions } from './ingress.options.js';
 import { JournalBacklog } from './journal-backlog.js';
 import { Processing } from './processing.js';
+import { SourceEndings } from './source-endings.js';
 
 /**
  * IngressProcessing: validates, preprocesses and accepts durably.
  *
  * ```
  * slice ─▶ place in the buffer ─▶ schema, preprocess ─▶ journal ─▶ accepted ─▶ hand-over ─▶ AsyncEgress
+ *                                        └─ of Kafka records: straight to accepted, or their end here
  * ```
  * IP1 a record holds a place in the buffer and a credit from its validation until AsyncEgress has it; both come back
  *     exactly once, whatever becomes of it.
  * IP2 records are journalled and handed over in the order in which they came.
  * IP3 nothing is refused after the journal has it.
+ * IP4 Kafka's records need no journal, as the broker has them: one that can't go on ends here, a dead letter or discarded.
  */
 @Injectable()
 export class IngressStage implements Stage {
@@ -33,6 +36,7 @@ export class IngressStage implements Stage {
   private readonly buffer: IngressBuffer;
   private readonly processing: Processing;
   private readonly backlog: JournalBacklog;
+  private readonly endings: SourceEndings;
   private handOver: HandOver | undefined;
 
   constructor(
@@ -40,12 +44,13 @@ export class IngressStage implements Stage {
     @Inject(INGRESS_OPTIONS) private readonly options: IngressOptions,
     @Inject(PIPELINE_DEFINITION) definition: AnyPipelineDefinition,
     private readonly journal: Journal,
-    private readonly inFlight: InFlight,
+    private readonly settlement: Settlement,
   ) {
     const { controller, clock } = runtime;
     this.meter = controller.meter(this.id);
     this.processing = new Processing(options, definition);
-    this.backlog = new JournalBacklog(journal, controller, inFlight);
+    this.backlog = new JournalBacklog(journal, controller, settlement.inFlight);
+    this.endings = new SourceEndings(settlement, clock);
     this.buffer = new IngressBuffer({
       capacity: options.maxBufferSize,
       maxSlices: options.bufferSize,
@@ -149,6 +154,10 @@ export class IngressStage implements Stage {
       record.verdict = verdict;
       (verdict.kind === 'discarded' ? discarded : rejected).push(record);
     }
+    if (records[0]?.source === 'kafka') {
+      this.carryOnOrEnd({ accepted, discarded, rejected }, lot);
+      return;
+    }
     if (rejected.length > 0) {
       this.meter.failed(rejected.length);
       this.leave(rejected, lot);
@@ -157,6 +166,26 @@ export class IngressStage implements Stage {
     const dropped = discarded.length === 0 ? undefined : this.discard(discarded, lot);
     await kept;
     await dropped;
+  }
+
+  /** Of Kafka records: those that go no further keep their place and credit until the books hold their end. */
+  private carryOnOrEnd({ accepted, discarded, rejected }: Processed, lot: Lot): void {
+    if (rejected.length > 0) {
+      this.meter.failed(rejected.length);
+      for (const record of rejected) {
+        void this.endings.reject(record).finally(() => this.leave([record], lot));
+      }
+    }
+    if (discarded.length > 0) {
+      const takenMs = lot.grantedAtMs;
+      void this.endings.discard(discarded).finally(() => {
+        this.meter.completed(discarded.length, this.runtime.clock.now() - takenMs);
+        this.leave(discarded, lot);
+      });
+    }
+    if (accepted.length === 0) return;
+    for (const record of accepted) record.verdict = ACCEPTED;
+    this.connected().push(accepted, lot);
   }
 
   private async accept(records: readonly PipelineRecord[], lot: Lot): Promise<void> {
@@ -171,7 +200,7 @@ export class IngressStage implements Stage {
       record.verdict = { kind: 'accepted' };
       record.acceptedAtMs = acceptedAtMs;
     }
-    this.inFlight.add(records);
+    this.settlement.inFlight.add(records);
     this.connected().push(records, lot);
   }
 
@@ -201,6 +230,15 @@ export class IngressStage implements Stage {
     if (this.handOver === undefined) throw new Error('IngressProcessing is not connected.');
     return this.handOver;
   }
+}
+
+const ACCEPTED: Verdict = { kind: 'accepted' };
+
+/** What became of records in the buffer. */
+interface Processed {
+  readonly accepted: readonly PipelineRecord[];
+  readonly discarded: readonly PipelineRecord[];
+  readonly rejected: readonly PipelineRecord[];
 }
 
 /** A slice on its way into the buffer. */

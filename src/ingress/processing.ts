@@ -3,9 +3,11 @@ import {
   Discarded,
   type PreprocessContext,
 } from '../pipeline/definition.js';
+import { payloadBytes } from '../pipeline/payload-bytes.js';
 import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
 import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
 import type { StandardSchemaV1 } from '../pipeline/standard-schema.js';
+import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 import type { IngressOptions } from './ingress.options.js';
 import { isPromise, validate } from './validation.js';
 
@@ -15,6 +17,8 @@ const discard = (reason: string): Discarded => new Discarded(reason);
 
 /**
  * Validation and preprocessing of one record: what becomes of it, its payload and the bytes that will be delivered.
+ *
+ * A record that came with an `invalid` verdict keeps it: its payload could not be read.
  *
  * The bytes are the sender's, or the sender's payload written again, unless `preprocess` returned another object: a
  * schema that fills in defaults shapes what the pipeline's functions see, not what is delivered.
@@ -30,6 +34,7 @@ export class Processing {
 
   /** Decides about the record; writes payload and body of one that can be accepted. Never throws. */
   run(record: PipelineRecord): Verdict {
+    if (record.verdict?.kind === 'invalid') return record.verdict;
     try {
       const validated = validate(this.schema, record.payload);
       if (validated.issues !== undefined) return { kind: 'invalid', issues: validated.issues };
@@ -37,15 +42,16 @@ export class Processing {
       if (record.verdict !== undefined) return record.verdict;
       return this.carryOn(record, validated.value);
     } catch (error) {
-      return { kind: 'refused', error: error as PipelineFunctionError };
+      return { kind: 'refused', error: error as PipelineFunctionError | UnsafeNumberError };
     }
   }
 
   private carryOn(record: PipelineRecord, value: unknown): Verdict {
     const processed = this.preprocessed(record, value);
     if (processed instanceof Discarded) return { kind: 'discarded', reason: processed.reason };
-    if (processed === value) record.body ??= written(record.payload);
-    else record.body = written(processed);
+    if (processed === value) {
+      if (record.body === undefined) record.body = written(record.payload);
+    } else record.body = rewritten(record, processed);
     record.payload = processed;
     return ACCEPTED;
   }
@@ -70,18 +76,21 @@ export class Processing {
   }
 }
 
+function rewritten({ unsafeNumber }: PipelineRecord, processed: unknown): Buffer {
+  if (unsafeNumber !== undefined) throw new UnsafeNumberError(unsafeNumber);
+  return written(processed);
+}
+
 function written(payload: unknown): Buffer {
-  let json: string | undefined;
+  let bytes: Buffer | undefined;
   try {
-    json = JSON.stringify(payload);
+    bytes = payloadBytes(payload);
   } catch (error) {
     throw new PipelineFunctionError('preprocess', 'returned what JSON cannot hold', {
       cause: error,
     });
   }
-  if (json === undefined) {
-    const what = payload === undefined ? 'nothing' : `a ${typeof payload}`;
-    throw new PipelineFunctionError('preprocess', `must return a JSON value (got ${what})`);
-  }
-  return Buffer.from(json);
+  if (bytes !== undefined) return bytes;
+  const what = payload === undefined ? 'nothing' : `a ${typeof payload}`;
+  throw new PipelineFunctionError('preprocess', `must return a JSON value (got ${what})`);
 }

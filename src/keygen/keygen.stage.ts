@@ -60,7 +60,7 @@ export class KeyGenStage implements Stage {
         for (const { key, partition } of records) this.load.resume(key, partition);
       },
       settled: (records) => {
-        for (const { key, partition } of records) this.load.leave(key, partition);
+        for (const record of records) this.forget(record);
       },
     });
   }
@@ -78,7 +78,8 @@ export class KeyGenStage implements Stage {
       onHandedOn: (count) => this.meter.completed(count, clock.now() - takenMs),
     });
     for (const record of records) {
-      if (record.verdict?.kind !== 'accepted') this.forget(record);
+      // Every Kafka record has an end to come, of which `settled` tells.
+      if (record.source === 'rest' && record.verdict?.kind !== 'accepted') this.forget(record);
     }
   }
 
@@ -94,20 +95,25 @@ export class KeyGenStage implements Stage {
   private place(record: PipelineRecord): void {
     record.stage = this.id;
     record.partition = NO_PARTITION;
+    // A payload that could not be read has none.
+    if (record.verdict !== undefined) return;
     const { key } = this.definition;
     if (key !== undefined) {
       try {
         record.key = asKey(key(record.payload as never));
+        record.keyBytes = undefined;
       } catch (error) {
         record.verdict = { kind: 'refused', error: asPipelineError(error) };
         return;
       }
     }
-    record.partition = this.load.place(record.key);
+    record.partition =
+      record.source === 'kafka' ? this.load.placeFixed(record.key) : this.load.place(record.key);
   }
 
-  private forget(record: PipelineRecord): void {
-    if (record.partition !== NO_PARTITION) this.load.leave(record.key, record.partition);
+  private forget({ source, key, partition }: PipelineRecord): void {
+    if (partition === NO_PARTITION) return;
+    this.load.leave(source === 'kafka' ? undefined : key, partition);
   }
 
   private warnOfImbalance(): void {
@@ -127,10 +133,15 @@ export class KeyGenStage implements Stage {
 }
 
 function asKey(key: unknown): string | undefined {
-  if (typeof key === 'string') return key;
+  if (typeof key === 'string' && !key.includes('\0')) return key;
   if (key === undefined || key === null) return undefined;
   if (typeof key === 'number' && Number.isFinite(key)) return String(key);
-  const given = typeof key === 'number' ? String(key) : typeof key;
+  const given =
+    typeof key === 'string'
+      ? 'text with U+0000'
+      : typeof key === 'number'
+        ? String(key)
+        : typeof key;
   throw new PipelineFunctionError(
     'key',
     `must return a string, a number, undefined or null (got ${given})`,

@@ -55,6 +55,17 @@ export class PartitionLoad {
     return partition;
   }
 
+  /**
+   * The same for a record whose key always has its home partition: more of the key may wait in its source (Kafka), where
+   * nobody can see them. It is not pinned: leave it without its key.
+   */
+  placeFixed(key: string | undefined): number {
+    const partition =
+      key === undefined ? this.placeKeyless() : partitionOf(key, this.inFlight.length);
+    this.resume(undefined, partition);
+    return partition;
+  }
+
   /** Counts a record whose partition was chosen by an earlier run. */
   resume(key: string | undefined, partition: number): void {
     this.inFlight[partition] = this.countOf(partition) + 1;

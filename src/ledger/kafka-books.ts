@@ -98,7 +98,7 @@ export class PostgresKafkaBooks extends KafkaBooks {
   private async turn<T>(work: (session: LedgerSession) => Promise<T>): Promise<T> {
     const { ledger } = this;
     for (;;) {
-      await ledger.whenOpen();
+      await ledger.whenWritable();
       try {
         const answer = await takeTurn(ledger, () => this.watched(work));
         if (answer !== CLOSED) return answer;
@@ -113,7 +113,7 @@ export class PostgresKafkaBooks extends KafkaBooks {
   private async watched<T>(
     work: (session: LedgerSession) => Promise<T>,
   ): Promise<T | typeof CLOSED> {
-    if (!this.ledger.isOpen) return CLOSED;
+    if (!this.ledger.isWritable) return CLOSED;
     const { acknowledge } = this.ledger.sessions;
     const watch = this.ledger.watchdog.watch();
     try {

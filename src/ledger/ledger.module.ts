@@ -98,7 +98,7 @@ const providers: Provider[] = [
     useFactory: (ledger: Ledger, database: DataSource) => {
       const merge = new RunMerge({ database, clock, marks: ledger.kafkaMarks });
       ledger.listen({
-        opened: () => merge.start(),
+        writable: () => merge.start(),
         closed: ({ reason }) => (reason === 'stopping' ? void merge.stop() : undefined),
       });
       return merge;

@@ -19,6 +19,7 @@ import { LedgerSessions } from './ledger-sessions.js';
 import { Leases, type LeaseSettings, type LeaseTokens } from './leases.js';
 import { asError, failureOf } from './sql-state.js';
 import { LOAD_IDS } from './statements/lease.statements.js';
+import { StateWaiters } from './state-waiters.js';
 import { Watchdog } from './watchdog.js';
 
 /** The part of Database that the ledger uses. */
@@ -43,10 +44,12 @@ export interface LedgerClosed {
 }
 
 export interface LedgerListener {
-  /** Ours are the partitions; what must be known before the books open is read now. Rejects: tried again. */
+  /** The books can be reached; what must be known before they are written is read now. Rejects: tried again. */
   opening?(): Promise<void>;
-  /** The books can be written. Called before Intake opens. */
-  opened(): void;
+  /** What needs no lease can be entered: the ends of Kafka records. */
+  writable?(): void;
+  /** Ours are the partitions: everything can be entered. Called after `writable`, and before Intake opens. */
+  opened?(): void;
   /** They can't: what waits unsent is to be refused, or to be kept waiting. */
   closed(closed: LedgerClosed): void;
   /** The leases were renewed: a good time to look for what was handed over. */
@@ -64,8 +67,10 @@ const ELSEWHERE_POLL_MS = 1_000;
  * Whether the books can be written, and by whom: connections, leases, and what was in doubt.
  *
  * States: closed → (connect → take all partitions → load what nobody here knows) → open → closed …
+ *                                └─ they are another replica's → standby → (take …) → open
  *
- * G1 open means: connected, all partitions ours, every journal row of theirs known here (L2).
+ * G1 open means: connected, all partitions ours, every journal row of theirs known here (L2). Standby means: connected.
+ *    Kafka's partitions have a fence of their own (the epoch), so their books are written in both: writable.
  * G2 whatever casts doubt on that (a lost connection, silence, a lease, an unknown flush) closes at once, and the way back
  *    is always the same: take the partitions, from ourselves if need be (O6), and load.
  * G3 closing refuses intake before anything else can be accepted; opening lets the backlog line up first.
@@ -84,14 +89,14 @@ export class Ledger {
   private readonly listeners: LedgerListener[] = [];
   private readonly stopping = new AbortController();
   private readonly backoff: Backoff;
-  private state: 'new' | 'closed' | 'open' | 'stopped' = 'new';
+  private state: 'new' | 'closed' | 'standby' | 'open' | 'stopped' = 'new';
   private closedBy: LedgerClosed = {
     reason: 'database-away',
     detail: 'The database is not connected yet.',
   };
   private generations = 0;
   private hasPartitions = false;
-  private waiters: { resolve(): void; reject(error: Error): void }[] = [];
+  private readonly waiters = new StateWaiters();
   private wake: () => void = () => undefined;
 
   constructor(
@@ -130,7 +135,12 @@ export class Ledger {
     return this.ownTokens() !== undefined;
   }
 
-  /** Why it is closed; meaningful while it is. */
+  /** Whether ends that need no lease can be entered. */
+  get isWritable(): boolean {
+    return this.state === 'standby' || this.state === 'open';
+  }
+
+  /** Why it is not open; meaningful while it isn't. */
   get closed(): LedgerClosed {
     return this.closedBy;
   }
@@ -157,9 +167,12 @@ export class Ledger {
 
   /** Resolves at once while open, else when it opens; rejects with LedgerStoppedError. */
   whenOpen(): Promise<void> {
-    if (this.isOpen) return Promise.resolve();
-    if (this.state === 'stopped') return Promise.reject(new LedgerStoppedError());
-    return new Promise((resolve, reject) => this.waiters.push({ resolve, reject }));
+    return this.when(() => this.isOpen);
+  }
+
+  /** The same for `isWritable`. */
+  whenWritable(): Promise<void> {
+    return this.when(() => this.isWritable);
   }
 
   listen(listener: LedgerListener): void {
@@ -167,15 +180,18 @@ export class Ledger {
   }
 
   /**
-   * Connects and takes the partitions; resolves when the books are open for the first time, however long another replica
-   * keeps them, or when `stop` came first. Rejects with PartitionCountError. `onSuperseded` is told when a newer process with the same INSTANCE_ID
-   * has taken over: this one must end.
+   * Connects and takes the partitions; resolves when the books are writable for the first time, be the partitions ours or
+   * not yet, or when `stop` came first. Rejects with PartitionCountError. `onSuperseded` is told when a newer process with
+   * the same INSTANCE_ID has taken over: this one must end.
    */
-  async start(onSuperseded: (error: Error) => void): Promise<void> {
+  start(onSuperseded: (error: Error) => void): Promise<void> {
     this.state = 'closed';
     this.intake.close(this.closedBy.reason, this.closedBy.detail);
-    await this.open(onSuperseded);
-    void this.keepOpen(onSuperseded);
+    return new Promise((resolve, reject) => {
+      // A stop ends the second one.
+      void this.whenWritable().then(resolve, () => undefined);
+      this.keepOpen(onSuperseded).then(resolve, reject);
+    });
   }
 
   /** Gives the leases up and disconnects. Idempotent. */
@@ -186,7 +202,7 @@ export class Ledger {
     this.state = 'stopped';
     this.stopping.abort();
     this.wake();
-    for (const waiter of this.waiters.splice(0)) waiter.reject(new LedgerStoppedError());
+    this.waiters.reject(new LedgerStoppedError());
     // A server that is silent now must not hold the stop: the watchdog cuts the connections.
     const watch = this.watchdog.watch();
     try {
@@ -204,7 +220,7 @@ export class Ledger {
 
   /** The outcome of a flush is unknown, or partitions are lost: closes, and settles what is in doubt. */
   doubt(closed: LedgerClosed): void {
-    if (this.state !== 'open') return;
+    if (!this.isWritable) return;
     this.logger.warn(`Intake is closed: ${closed.detail}`);
     this.shut(closed);
     this.wake();
@@ -220,6 +236,11 @@ export class Ledger {
     }
   }
 
+  private when(isMet: () => boolean): Promise<void> {
+    if (this.state === 'stopped') return Promise.reject(new LedgerStoppedError());
+    return this.waiters.when(isMet);
+  }
+
   private away(detail: string): void {
     this.watchdog.stop();
     // First the state, so that the lost connections that follow are no news.
@@ -228,7 +249,7 @@ export class Ledger {
   }
 
   private shut(closed: LedgerClosed): void {
-    if (this.state === 'open') this.state = 'closed';
+    if (this.isWritable) this.state = 'closed';
     this.generations += 1;
     this.closedBy = closed;
     this.intake.close(closed.reason, closed.detail);
@@ -237,17 +258,17 @@ export class Ledger {
 
   private async keepOpen(onSuperseded: (error: Error) => void): Promise<void> {
     while (this.state !== 'stopped') {
+      await this.open(onSuperseded);
       await new Promise<void>((resolve) => {
         this.wake = resolve;
         if (this.state !== 'open') resolve();
       });
-      await this.open(onSuperseded);
     }
   }
 
   private async open(onSuperseded: (error: Error) => void): Promise<void> {
     let failures = 0;
-    while (this.state === 'closed') {
+    while (this.state === 'closed' || this.state === 'standby') {
       try {
         const waitMs = await this.tryOpen(onSuperseded);
         failures = 0;
@@ -283,6 +304,7 @@ export class Ledger {
       this.closedBy = { reason: 'partitions-elsewhere', detail };
       this.intake.close('partitions-elsewhere', detail);
       this.intake.open('database-away');
+      await this.standBy();
       return Math.min(ELSEWHERE_POLL_MS, result.expiresInMs + 1);
     }
     await this.load();
@@ -294,17 +316,32 @@ export class Ledger {
     const { rows } = await this.sessions.flush.query<[string, number]>(LOAD_IDS, [
       int2Array(partitions),
     ]);
-    for (const listener of this.listeners) await listener.opening?.();
-    // A loss meanwhile has closed all connections.
-    if (this.state !== 'closed' || !this.sessions.probe.isOpen) return;
+    const wasWritable = this.isWritable;
+    if (!wasWritable && !(await this.prepare())) return;
     this.backlog.add(rows.map(([id, sizeBytes]) => ({ id, sizeBytes })));
     this.leases.hold();
+    // What was sent without tokens is to be sent again with them.
+    this.generations += 1;
     this.state = 'open';
-    for (const listener of this.listeners) listener.opened();
-    for (const waiter of this.waiters.splice(0)) waiter.resolve();
+    if (!wasWritable) for (const listener of this.listeners) listener.writable?.();
+    for (const listener of this.listeners) listener.opened?.();
+    this.waiters.look();
     for (const reason of ['database-away', 'partitions-elsewhere', 'too-slow'] as const) {
       this.intake.open(reason);
     }
+  }
+
+  private async standBy(): Promise<void> {
+    if (this.isWritable || !(await this.prepare())) return;
+    this.state = 'standby';
+    for (const listener of this.listeners) listener.writable?.();
+    this.waiters.look();
+  }
+
+  /** False when a loss meanwhile has closed all connections. */
+  private async prepare(): Promise<boolean> {
+    for (const listener of this.listeners) await listener.opening?.();
+    return this.state === 'closed' && this.sessions.probe.isOpen;
   }
 
   private stayClosed(error: unknown): void {

@@ -8,6 +8,7 @@ import {
 } from '#libs/flow-control';
 import { takeTurn } from './acknowledge-turn.js';
 import { Acknowledgments, type Ending, type RefusedEnding } from './acknowledgments.port.js';
+import { int8Array } from './binary-array.js';
 import type { DeadLetterWriter } from './dead-letter-writer.port.js';
 import { withoutRepeated } from './endings.js';
 import { EndingTransaction } from './ending-transaction.js';
@@ -20,6 +21,7 @@ const MAX_BATCH_RECORDS = 1_000;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 2_000;
+const NO_TOKENS = int8Array([]);
 
 /**
  * The ends of records in PostgreSQL: group commit on one connection, one transaction in flight.
@@ -27,7 +29,8 @@ const RETRY_MAX_MS = 2_000;
  * K1 an ending is repeated until the books have answered it under tokens that are still valid; entering it twice is the
  *    same as once, as the delete of the journal row decides.
  * K2 an id that did not come back had ended before, or belongs to somebody else: it is forgotten here, and if its row is
- *    still in the journal, the next load finds it.
+ *    still in the journal, the next load finds it. So it is with every REST record while another replica has the
+ *    partitions.
  * K3 a value that the database refuses costs its own ending only: the batch is halved until it is alone.
  * K4 Kafka records have no journal row: the watermark of their partition decides in its place (PositionEndings).
  */
@@ -62,7 +65,7 @@ export class PostgresAcknowledgments extends Acknowledgments {
     ledger.listen({
       // A transaction may have been committed without our knowing. On a connection that never waits behind an end.
       opening: () => deadLetters.recount(sessions.lease),
-      opened: () => this.queue.go(),
+      writable: () => this.queue.go(),
       closed: ({ reason }) => {
         this.queue.hold();
         if (reason !== 'stopping') return;
@@ -91,7 +94,7 @@ export class PostgresAcknowledgments extends Acknowledgments {
   private async enter(endings: readonly Ending[]): Promise<readonly RefusedEnding[]> {
     let open = endings;
     for (let failures = 0; open.length > 0;) {
-      await this.ledger.whenOpen();
+      await this.ledger.whenWritable();
       const { generation } = this.ledger;
       try {
         const ended = await takeTurn(this.ledger, () => this.send(open));
@@ -113,11 +116,11 @@ export class PostgresAcknowledgments extends Acknowledgments {
   }
 
   private async send(endings: readonly Ending[]): Promise<ReadonlySet<string>> {
-    const tokens = this.ledger.ownTokens();
-    if (tokens === undefined) return new Set();
+    const tokens = this.ledger.ownTokens()?.array ?? NO_TOKENS;
+    if (!this.ledger.isWritable) return new Set();
     const watch = this.ledger.watchdog.watch();
     try {
-      return await this.transaction.enter(endings, tokens.array);
+      return await this.transaction.enter(endings, tokens);
     } finally {
       watch.done();
     }

@@ -35,7 +35,6 @@ export class PostgresJournal extends Journal {
       flush: (calls) => this.write(calls),
     });
     ledger.listen({
-      opened: () => undefined,
       closed: ({ reason, detail }) =>
         this.queue.rejectWaiting(new LedgerUnavailableError(reason, detail)),
       // What another process handed over comes with the next flush; without traffic, with this one.

@@ -75,6 +75,8 @@ function recordOf(row: LoadedRow, credit: Lot, origin: Origin): PipelineRecord {
     attempts: 0,
     failures: undefined,
     verdict: { kind: 'accepted' },
+    keyBytes: undefined,
+    unsafeNumber: undefined,
     terminal: undefined,
   };
 }

@@ -28,6 +28,9 @@ export interface EgressContext {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+const FORMATS = ['json', 'bytes'] as const;
+export type PayloadFormat = (typeof FORMATS)[number];
+
 type Awaitable<T> = T | Promise<T>;
 
 /** What a user writes: what the five stages do with a record. See docs/pipelines.md. */
@@ -40,6 +43,11 @@ export interface PipelineDefinition<Payload = unknown, Processed = Payload> {
   readonly key?: (payload: Payload) => string | number | undefined | null;
   /** Synchronous. Returns the payload to carry on (the same object: the body stays as it came), or `discard(reason)`. */
   readonly preprocess?: (payload: Payload, context: PreprocessContext) => Processed | Discarded;
+  /**
+   * How Kafka values are read: `json` (the default), or `bytes`: then the pipeline's functions are given the value as a
+   * Buffer (null for a tombstone), and a Uint8Array that they return is delivered as it is.
+   */
+  readonly format?: PayloadFormat;
   /** External I/O; what it returns replaces the payload (undefined: keeps it). */
   readonly egress?: (payload: Processed, context: EgressContext) => Awaitable<unknown>;
   /** Where records are delivered; exactly one in this version. SINKS wins over it; neither: `postgres`. */
@@ -47,7 +55,7 @@ export interface PipelineDefinition<Payload = unknown, Processed = Payload> {
 }
 
 /** The fields of a definition; anything else is a misspelling. */
-const FIELDS = ['name', 'schema', 'key', 'preprocess', 'egress', 'sinks'] as const;
+const FIELDS = ['name', 'schema', 'key', 'preprocess', 'format', 'egress', 'sinks'] as const;
 
 /** What the stages need to know of a definition: the payload's type is the definition's own matter. */
 export interface AnyPipelineDefinition {
@@ -55,6 +63,7 @@ export interface AnyPipelineDefinition {
   readonly schema?: StandardSchemaV1;
   readonly key?: (payload: never) => string | number | undefined | null;
   readonly preprocess?: (payload: never, context: PreprocessContext) => unknown;
+  readonly format?: PayloadFormat;
   readonly egress?: (payload: never, context: EgressContext) => unknown;
   readonly sinks?: readonly [SinkDefinition];
 }
@@ -86,7 +95,10 @@ export function definePipeline<Payload, Processed = Payload>(
     const value = definition[field];
     if (value !== undefined && typeof value !== 'function') fail(field, 'a function', value);
   }
-  const { schema, sinks } = definition;
+  const { schema, sinks, format } = definition;
+  if (format !== undefined && !FORMATS.includes(format)) {
+    fail('format', `one of ${FORMATS.join(', ')}`, format);
+  }
   if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') {
     fail('schema', 'a Standard Schema', schema);
   }

@@ -14,6 +14,8 @@ export interface Failure {
   readonly retryAfterMs?: number;
   /** No answer in time. */
   readonly isTimeout?: boolean;
+  /** Of a `final` one: the reason of the dead letter. Default `rejected`. */
+  readonly reason?: 'unsafe-number';
 }
 
 /** Answers about the destination rather than the record: a credential, a proxy without a service behind it. */

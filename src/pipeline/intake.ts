@@ -44,6 +44,11 @@ export class Intake {
     return CLOSED_REASONS.flatMap((reason) => this.reasons.get(reason) ?? []);
   }
 
+  /** Whether this reason holds, be it the one that counts or not. */
+  isClosedBy(reason: ClosedReason): boolean {
+    return this.reasons.has(reason);
+  }
+
   /** Idempotent; a repeated reason keeps its first time and takes the new sentence. */
   close(reason: ClosedReason, detail: string): void {
     const sinceMs = this.reasons.get(reason)?.sinceMs ?? Date.now();

@@ -156,7 +156,7 @@ describe('passOn', () => {
 
   it('refuses what finds no room in the line, as the waiting stage’s queue (WL2)', async () => {
     const { pass, line, outstanding } = setUp({ capacity: 1, lineCapacity: 2 });
-    const { records } = pass(5);
+    const { records } = pass(5, { admitByMs: 1000 });
     expect(verdicts(records)).toEqual(['accepted', undefined, undefined, 'refused', 'refused']);
     expect(records[4]?.verdict).toMatchObject({ error: { stage: 'KeyGen', signal: 'queue' } });
     expect(line.waiting).toBe(2);
@@ -165,9 +165,19 @@ describe('passOn', () => {
 
   it('lets nobody wait when the line has no room at all', async () => {
     const { pass } = setUp({ capacity: 1, lineCapacity: 0 });
-    const { records, done } = pass(2);
+    const { records, done } = pass(2, { admitByMs: 1000 });
     await done;
     expect(verdicts(records)).toEqual(['accepted', 'refused']);
+  });
+
+  it('lets what its source holds wait though the line has no room (WL2)', async () => {
+    const { pass, line, next } = setUp({ capacity: 1, lineCapacity: 0 });
+    const { records, done } = pass(2, { admitByMs: Infinity });
+    expect(line.waiting).toBe(1);
+    next.lots[0]?.release();
+    await done;
+    expect(verdicts(records)).toEqual(['accepted', 'accepted']);
+    expect(line.waiting).toBe(0);
   });
 
   it('refuses what waits when the controller stops', async () => {

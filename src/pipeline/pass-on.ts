@@ -34,7 +34,7 @@ export async function passOn(
   const turn = line.tryTurn();
   if (turn !== undefined) handOnWhatIsGranted(passage, context);
   if (passage.done < passage.end) {
-    const found = passage.done + line.enter(passage.end - passage.done);
+    const found = passage.done + line.enter(passage.end - passage.done, slice);
     refuse(slice.records.slice(found), lot, controller.refusal(line.stage, 'queue'));
     passage.end = found;
   }

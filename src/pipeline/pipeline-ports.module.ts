@@ -1,16 +1,19 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BackPressureController } from '#libs/back-pressure';
 import { SystemClock } from '#libs/flow-control';
+import { KafkaSource } from '#libs/kafka';
 import {
   ASYNC_EGRESS_OPTIONS,
   type AsyncEgressOptions,
 } from '../async-egress/async-egress.options.js';
+import { APP_OPTIONS } from '../config/app-options.js';
 import { DeadLetterStore } from '../dead-letters/dead-letter-store.js';
 import { Acknowledgments } from '../ledger/acknowledgments.port.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from './definition.js';
 import { Destinations } from './destinations.js';
 import { InFlight } from './in-flight.js';
 import { Intake } from './intake.js';
+import { makeKafkaSource } from './make-kafka-source.js';
 import { Settlement } from './settlement.js';
 import { StageRuntime } from './stage-runtime.js';
 
@@ -33,12 +36,25 @@ export class PipelinePortsModule {
             new StageRuntime(controller, new SystemClock(), Math.random),
         },
         {
+          provide: KafkaSource,
+          inject: [APP_OPTIONS, StageRuntime],
+          useFactory: makeKafkaSource,
+        },
+        {
           provide: Settlement,
           inject: [Acknowledgments, InFlight, DeadLetterStore, ASYNC_EGRESS_OPTIONS],
           useFactory: settlementOf,
         },
       ],
-      exports: [Destinations, InFlight, Intake, PIPELINE_DEFINITION, StageRuntime, Settlement],
+      exports: [
+        Destinations,
+        InFlight,
+        Intake,
+        PIPELINE_DEFINITION,
+        StageRuntime,
+        KafkaSource,
+        Settlement,
+      ],
     };
   }
 }

@@ -5,7 +5,7 @@ import { FakeClock } from '../../test/support/fake-clock.js';
 import { until } from '../../test/support/until.js';
 import { InFlight } from './in-flight.js';
 import { Intake } from './intake.js';
-import { PipelineLifecycle, PipelineParts } from './pipeline.lifecycle.js';
+import { PipelineLifecycle, PipelineParts, type PipelineSource } from './pipeline.lifecycle.js';
 import { StageRuntime } from './stage-runtime.js';
 import { type Stage, STAGE_IDS, type StageId } from './stage.js';
 
@@ -14,12 +14,14 @@ interface SetUp {
   /** Replaces verbs of a stage. */
   readonly stages?: Partial<Record<StageId, Partial<Stage>>>;
   readonly startLedger?: () => Promise<void>;
+  readonly hasSource?: boolean;
 }
 
 function setUp({
   options = {},
   stages: replaced = {},
   startLedger = () => Promise.resolve(),
+  hasSource = false,
 }: SetUp = {}) {
   const calls: string[] = [];
   const note = (text: string): void => void calls.push(text);
@@ -48,8 +50,14 @@ function setUp({
     stop: () => Promise.resolve(note('stop ledger')),
   };
   const settlement = { stop: () => note('stop settlement') };
+  const source: PipelineSource = {
+    start: () => note('start source'),
+    drain: () => Promise.resolve(note('drain source')),
+    stop: () => Promise.resolve(note('stop source')),
+  };
+  const sources = hasSource ? [source] : [];
   const lifecycle = new PipelineLifecycle(
-    new PipelineParts(stages, ledger, settlement),
+    new PipelineParts(stages, ledger, settlement, sources),
     new StageRuntime(controller, clock, () => 0.5),
     intake,
     new InFlight(),
@@ -116,6 +124,22 @@ describe('PipelineLifecycle', () => {
     ]);
     expect(intake.closed?.reason).toBe('stopping');
     expect(lifecycle.state).toBe('stopped');
+  });
+
+  it('starts a source when the stages take records, drains it first and stops it before the ledger', async () => {
+    const { calls, lifecycle } = setUp({ hasSource: true });
+    lifecycle.onApplicationBootstrap();
+    await lifecycle.whenStarted();
+    expect(calls.at(-1)).toBe('start source');
+    calls.length = 0;
+    await lifecycle.beforeApplicationShutdown();
+    expect(calls.slice(0, 2)).toEqual(['drain source', 'drain Gateway']);
+    expect(calls.slice(-4)).toEqual([
+      'stop FinalSink',
+      'stop source',
+      'stop ledger',
+      'stop controller',
+    ]);
   });
 
   it('stops once, however often it is asked', async () => {

@@ -4,9 +4,10 @@
  * starting → running → announcing → draining → stopped
  *
  * L1  Start: the ledger, then the stages, sink first, then intake opens; what an earlier run left is in line by then.
- * L2  Stop: announced (not ready, still accepting), then intake closes, then the stages drain Gateway first, then stop, the
- *     ledger last.
- *     All of it ends by SHUTDOWN_TIMEOUT_MS; what could not move is in the journal.
+ *     Sources that fetch by themselves (Kafka) come last.
+ * L2  Stop: announced (not ready, still accepting), then intake closes and the sources drain, then the stages drain
+ *     Gateway first, then stop. The sources stop when no end can come any more, and the ledger last.
+ *     All of it ends by SHUTDOWN_TIMEOUT_MS; what could not move is in the journal, or left to its source.
  * L3  The start runs in the background: a database that is away delays it and does not end it.
  */
 import {
@@ -25,6 +26,16 @@ import type { Settlement } from './settlement.js';
 import { StageRuntime } from './stage-runtime.js';
 import type { Stage } from './stage.js';
 
+/** Brings records without being asked. */
+export interface PipelineSource {
+  /** Called once, when the stages take records. Returns at once. */
+  start(): void;
+  /** Brings nothing more, and waits for the ends of what it brought, but only while they come. A moment of the monotonic clock. */
+  drain(deadlineMs: number): Promise<void>;
+  /** Keeps what has ended and lets go. Idempotent. */
+  stop(): Promise<void>;
+}
+
 /** What the lifecycle starts and stops. Made by the pipeline's module, which knows the order. */
 export class PipelineParts {
   constructor(
@@ -32,6 +43,7 @@ export class PipelineParts {
     readonly stages: readonly Stage[],
     readonly ledger: Pick<Ledger, 'start' | 'stop'>,
     readonly settlement: Pick<Settlement, 'stop'>,
+    readonly sources: readonly PipelineSource[],
   ) {}
 }
 
@@ -99,6 +111,7 @@ export class PipelineLifecycle implements OnApplicationBootstrap, BeforeApplicat
     if (this.hasEnded) return;
     this.current = 'running';
     this.intake.open('starting');
+    for (const source of this.parts.sources) source.start();
   }
 
   private async stop(): Promise<void> {
@@ -116,26 +129,27 @@ export class PipelineLifecycle implements OnApplicationBootstrap, BeforeApplicat
       'The service is stopping; another replica may accept the record.',
     );
     this.log.log(`Draining ${this.inFlight.size} records.`);
-    const { stages, ledger, settlement } = this.parts;
-    for (const stage of stages) await this.drain(stage, deadlineMs);
+    const { stages, ledger, settlement, sources } = this.parts;
+    for (const part of [...sources, ...stages]) await this.drain(part, deadlineMs);
     const left = this.inFlight.size;
     settlement.stop();
-    for (const stage of stages) await stage.stop();
+    for (const part of [...stages, ...sources]) await part.stop();
     await ledger.stop();
     this.runtime.controller.stop();
     this.intake.close('stopping', 'The service has stopped.');
     this.current = 'stopped';
-    this.log.log(left === 0 ? 'Drained.' : `${left} records are left to the journal.`);
+    const keeper = sources.length === 0 ? 'the journal' : 'the journal or their source';
+    this.log.log(left === 0 ? 'Drained.' : `${left} records are left to ${keeper}.`);
   }
 
   private get hasEnded(): boolean {
     return this.current !== 'starting';
   }
 
-  /** The stage keeps the deadline itself; one that does not must not hold the others. */
-  private async drain(stage: Stage, deadlineMs: number): Promise<void> {
+  /** Each keeps the deadline itself; one that does not must not hold the others. */
+  private async drain(part: Stage | PipelineSource, deadlineMs: number): Promise<void> {
     const { clock } = this.runtime;
     const late = sleep(clock, Math.max(0, deadlineMs - clock.now()));
-    await Promise.race([stage.drain(deadlineMs), late]);
+    await Promise.race([part.drain(deadlineMs), late]);
   }
 }

@@ -5,6 +5,7 @@ import { FinalSinkModule } from '../final-sink/final-sink.module.js';
 import { FinalSinkStage } from '../final-sink/final-sink.stage.js';
 import { GatewayModule } from '../gateway/gateway.module.js';
 import { GatewayStage } from '../gateway/gateway.stage.js';
+import { KafkaIngestStrategy } from '../gateway/kafka-ingest.strategy.js';
 import { IngressModule } from '../ingress/ingress.module.js';
 import { IngressStage } from '../ingress/ingress.stage.js';
 import { KeyGenModule } from '../keygen/keygen.module.js';
@@ -25,9 +26,13 @@ const STAGES = [GatewayStage, KeyGenStage, IngressStage, AsyncEgressStage, Final
     NetworkInputs,
     {
       provide: PipelineParts,
-      inject: [Ledger, Settlement, ...STAGES],
-      useFactory: (ledger: Ledger, settlement: Settlement, ...stages: Stage[]) =>
-        new PipelineParts(stages, ledger, settlement),
+      inject: [Ledger, Settlement, KafkaIngestStrategy, ...STAGES],
+      useFactory: (
+        ledger: Ledger,
+        settlement: Settlement,
+        kafka: KafkaIngestStrategy | undefined,
+        ...stages: Stage[]
+      ) => new PipelineParts(stages, ledger, settlement, kafka === undefined ? [] : [kafka]),
     },
   ],
   exports: [PipelineLifecycle],

@@ -5,7 +5,7 @@ import type { StageId } from './stage-id.js';
 export const PRIORITIES = ['critical', 'high', 'normal', 'bulk'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** Headers as the sender gave them; names in lower case. */
+/** Headers as the sender gave them; those of REST have their names in lower case. */
 export type RecordHeaders = Readonly<Record<string, string>>;
 
 /** The end of a record: it has exactly one. */
@@ -66,12 +66,19 @@ export interface PipelineRecord {
   readonly credit: Lot;
   /** The sender's key; KeyGen replaces it by the definition's. */
   key: string | undefined;
+  /** The exact key of a Kafka message, where `key` can't be it (no text) and is its base64. */
+  keyBytes: Buffer | undefined;
   /** Owner partition, set by KeyGen; −1 before. */
   partition: number;
   /** The value; replaced by IngressProcessing (preprocess) and AsyncEgress. */
   payload: unknown;
-  /** The bytes that will be delivered; undefined until IngressProcessing has written them. */
-  body: Buffer | undefined;
+  /** The bytes that will be delivered; undefined until IngressProcessing has written them, null for a tombstone of Kafka. */
+  body: Buffer | null | undefined;
+  /**
+   * Where the bytes hold a number that would lose digits if the payload were written again (JSON pointer); undefined for
+   * none. Only Kafka's records may have one: they go on byte for byte.
+   */
+  readonly unsafeNumber: string | undefined;
   /** Where it is now. */
   stage: StageId;
   /** Epoch ms of the durable accept; 0 before. */

@@ -32,7 +32,10 @@ export type Consequence =
       /** The destination is away or busy: it is not this record. */
       readonly isHeld: boolean;
     }
-  | { readonly kind: 'dead-letter'; readonly reason: 'rejected' | 'attempts-used-up' };
+  | {
+      readonly kind: 'dead-letter';
+      readonly reason: 'rejected' | 'attempts-used-up' | 'unsafe-number';
+    };
 
 /** Failed attempts that a record remembers. */
 const MAX_FAILURES_KEPT = 20;
@@ -79,7 +82,7 @@ export class RetryPolicy {
         return { kind: 'retry', delayMs: failure.retryAfterMs ?? delayMs, isHeld: true };
       case 'final':
         record.attempts += 1;
-        return { kind: 'dead-letter', reason: 'rejected' };
+        return { kind: 'dead-letter', reason: failure.reason ?? 'rejected' };
       case 'retryable':
         record.attempts += 1;
         return record.attempts < this.options.maxAttempts
@@ -102,8 +105,8 @@ export class RetryPolicy {
   }
 }
 
-/** PostgreSQL keeps neither U+0000 nor half a surrogate pair. */
-function storable(message: string): string {
+/** An error's text as the books can keep it: PostgreSQL takes neither U+0000 nor half a surrogate pair. */
+export function storable(message: string): string {
   const wellFormed = Buffer.from(message.slice(0, MAX_MESSAGE_LENGTH)).toString();
   return wellFormed.replaceAll('\u0000', '\uFFFD');
 }

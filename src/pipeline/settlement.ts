@@ -34,7 +34,7 @@ export class Settlement {
 
   constructor(
     private readonly acknowledgments: Acknowledgments,
-    private readonly inFlight: InFlight,
+    readonly inFlight: InFlight,
     private readonly deadLetters: DeadLetterRoom,
     private readonly clock: Clock,
   ) {}

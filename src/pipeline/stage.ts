@@ -4,7 +4,7 @@ import type { StageId } from './stage-id.js';
 
 export { STAGE_IDS, type StageId } from './stage-id.js';
 
-/** Records that travel together, in intake order. A single REST record is a slice of one. */
+/** Records of one source that travel together, in intake order. A single REST record is a slice of one. */
 export interface Slice {
   readonly records: readonly PipelineRecord[];
   /**

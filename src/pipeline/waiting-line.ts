@@ -17,7 +17,8 @@ export interface WaitingLineOptions {
  *
  * WL1 one slice at a time asks for credits of the next stage. A slice that got a part of them keeps its turn until it
  *     has the rest, or a later slice would pass between the two halves of a key.
- * WL2 at most `capacity` records wait.
+ * WL2 at most `capacity` records wait. Those that their source holds (Kafka) find room in any case, for there is nobody
+ *     to refuse them to: they are bounded by the credits of the stage.
  */
 export class WaitingLine {
   readonly stage: StageId;
@@ -61,8 +62,9 @@ export class WaitingLine {
   }
 
   /** Lets records wait; returns how many of `count` found room. */
-  enter(count: number): number {
-    const entered = Math.max(0, Math.min(count, this.capacity - this.waitingNow));
+  enter(count: number, { admitByMs }: Slice): number {
+    const room = admitByMs === Infinity ? count : this.capacity - this.waitingNow;
+    const entered = Math.max(0, Math.min(count, room));
     this.change(entered);
     return entered;
   }

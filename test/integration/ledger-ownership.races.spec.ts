@@ -13,6 +13,7 @@ import { FLUSH } from '../../src/ledger/statements/journal.statements.js';
 import { RENEW, TAKE } from '../../src/ledger/statements/lease.statements.js';
 import { ensureSinkTable } from '../../src/ledger/sink-table.js';
 import type { PipelineRecord } from '../../src/pipeline/record.js';
+import { KafkaPartition } from '../support/kafka-partition.js';
 import {
   backendOf,
   deliveredEnding,
@@ -159,13 +160,42 @@ describe('ownership of the journal', () => {
     const second = makeLedger(db.url, { instanceId: 'second' });
     open.push(second);
     second.intake.open('starting');
-    const started = second.ledger.start(() => undefined);
-    await until(() => second.intake.closed?.reason === 'partitions-elsewhere');
+    await second.ledger.start(() => undefined);
+    expect(second.intake.closed?.reason).toBe('partitions-elsewhere');
     expect(second.intake.closed?.detail).toContain('first#');
     await first.ledger.stop();
-    await started;
+    await second.ledger.whenOpen();
     expect(second.intake.closed).toBeUndefined();
     expect(second.journal.backlog()).toHaveLength(1);
+  });
+
+  it('enters the ends of Kafka records on a replica that has no partitions, also after an outage', async () => {
+    await start({ instanceId: 'first' });
+    const standby = makeLedger(db.url, { instanceId: 'standby' });
+    open.push(standby);
+    await standby.ledger.start(() => undefined);
+    const partition = await KafkaPartition.take(standby.kafkaBooks, 'orders');
+    const [before, after] = partition.begin([0n, 1n]) as [PipelineRecord, PipelineRecord];
+    await expect(standby.acknowledgments.finish([endingOf(before)])).resolves.toEqual([]);
+    standby.ledger.sessions.acknowledge.destroy();
+    await expect(standby.acknowledgments.finish([endingOf(after)])).resolves.toEqual([]);
+    partition.done(0n, 1n);
+    await expect(partition.write()).resolves.toBe(true);
+    const { rows } = await db.pool.query('SELECT low::int AS low FROM kafka_watermark');
+    expect(rows).toEqual([{ low: 2 }]);
+    expect(standby.ledger.isOpen).toBe(false);
+  });
+
+  it('forgets the ends of REST records while another replica has the partitions (K2)', async () => {
+    const old = await start({ instanceId: 'old', leaseMs: 600_000 });
+    const record = makeRecord();
+    await old.journal.append([record]);
+    await expireLeases();
+    await start({ instanceId: 'heir' });
+    old.ledger.doubt({ reason: 'database-away', detail: 'made by the test' });
+    await until(() => old.intake.closed?.reason === 'partitions-elsewhere');
+    await expect(old.acknowledgments.finish([endingOf(record)])).resolves.toEqual([]);
+    expect(await journalIds()).toEqual([record.id]);
   });
 
   it('ends the older of two processes with one INSTANCE_ID', async () => {

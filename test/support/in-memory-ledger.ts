@@ -118,6 +118,7 @@ export class InMemoryJournal extends Journal {
         attempts: 0,
         failures: undefined,
         verdict: { kind: 'accepted' },
+        keyBytes: undefined,
         unsafeNumber: undefined,
         terminal: undefined,
       };

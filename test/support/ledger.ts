@@ -74,6 +74,7 @@ export async function startLedger(
 ): Promise<TestLedger> {
   const made = makeLedger(url, options);
   await made.ledger.start((error) => made.superseded.push(error));
+  await made.ledger.whenOpen();
   made.intake.open('starting');
   return made;
 }
@@ -130,6 +131,8 @@ export function makeRecord(fields: Partial<PipelineRecord> = {}): PipelineRecord
     attempts: 0,
     failures: undefined,
     verdict: undefined,
+    keyBytes: undefined,
+    unsafeNumber: undefined,
     terminal: undefined,
     ...fields,
   };

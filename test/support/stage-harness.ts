@@ -37,7 +37,8 @@ export interface HarnessOptions {
   /** Credits by stage; the pipeline's by `pipelineCapacity`. */
   readonly capacity?: Partial<Record<StageId, number>>;
   readonly pipelineCapacity?: number;
-  readonly sink?: Sink;
+  /** Or what makes it, for one that needs the clock. */
+  readonly sink?: Sink | ((clock: FakeClock) => Sink);
   readonly maxDeadLetters?: number;
   readonly random?: () => number;
   readonly books?: InMemoryBooks;
@@ -98,13 +99,14 @@ export class StageHarness {
       deadLettersOf(this, egress.enableDeadLetterQueue),
       clock,
     );
-    this.sink = options.sink ?? new InMemorySink();
+    const given = options.sink ?? new InMemorySink();
+    this.sink = typeof given === 'function' ? given(clock) : given;
     const { runtime, journal, settlement, sink } = this;
     const keygen = { ...keygenOptions.schema.parse({}), ...options.keygen };
     const ingress = { ...ingressOptions.schema.parse({}), ...options.ingress };
     const finalSink = { ...finalSinkOptions.schema.parse({}), ...options.finalSink };
     this.keygen = new KeyGenStage(runtime, keygen, definition, inFlight);
-    this.ingress = new IngressStage(runtime, ingress, definition, journal, inFlight);
+    this.ingress = new IngressStage(runtime, ingress, definition, journal, settlement);
     const destination = destinationOf(definition, egress);
     this.egress = new AsyncEgressStage(runtime, egress, settlement, destination);
     this.finalSink = new FinalSinkStage(runtime, finalSink, settlement, sink);

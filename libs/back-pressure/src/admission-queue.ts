@@ -21,6 +21,7 @@ export interface Admission {
 export interface AdmitOptions {
   readonly sizes?: Sizes;
   readonly signal?: AbortSignal;
+  /** Infinity: as long as it takes, without a timer. */
   readonly timeoutMs?: number;
 }
 
@@ -120,7 +121,7 @@ export class AdmissionQueue {
     const sinceMs = clock.now();
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        timer.cancel();
+        timer?.cancel();
         signal?.removeEventListener('abort', onAbort);
         this.waiters.delete(waiter);
         this.options.onWaiting(this.waiters.size);
@@ -133,7 +134,10 @@ export class AdmissionQueue {
       };
       const onAbort = (): void =>
         giveUp(() => this.abortedError(count, clock.now() - sinceMs, signal));
-      const timer: Timer = clock.setTimer(timeoutMs, () => giveUp(() => refusal('credit')));
+      const timer: Timer | undefined =
+        timeoutMs === Infinity
+          ? undefined
+          : clock.setTimer(timeoutMs, () => giveUp(() => refusal('credit')));
       const waiter: Waiter = { count, sizes, leave, resolve, reject };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.waiters.add(waiter);

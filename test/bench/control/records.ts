@@ -49,6 +49,7 @@ export class RecordSource {
       attempts: 0,
       failures: undefined,
       verdict: undefined,
+      keyBytes: undefined,
       unsafeNumber: undefined,
       terminal: undefined,
     };
