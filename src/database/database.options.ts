@@ -24,7 +24,9 @@ export const databaseOptions = options('', {
     .describe('Connections of the pool; the ledger and the control connection have their own.'),
   leaseMs: wholeNumber({ min: MIN_LEASE_MS })
     .default(15_000)
-    .describe('A replica that has not renewed for this long loses its partitions, in ms; at least 1.5 times the acknowledgment timeout.'),
+    .describe(
+      'A replica that has not renewed for this long loses its partitions, in ms; at least 1.5 times the acknowledgment timeout.',
+    ),
 });
 
 export type DatabaseOptions = OptionsOf<typeof databaseOptions>;
