@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { KafkaSinkSnapshot } from '#libs/kafka';
 import { Destinations } from '../pipeline/destinations.js';
 import { CopiedMetric, type Sample } from './copied-metric.js';
-import { KAFKA_SINK_METRICS } from './metric-definitions.js';
+import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
 
 type Readers = Readonly<Record<keyof typeof KAFKA_SINK_METRICS, () => Iterable<Sample>>>;
 

@@ -9,7 +9,8 @@ export interface MetricDefinition {
   readonly labels: readonly string[];
 }
 
-const metric = (
+/** One line of the table. */
+export const metric = (
   name: string,
   kind: MetricKind,
   labels: readonly string[],
@@ -247,66 +248,3 @@ export const METRICS = {
   ),
   databaseReady: metric('pipeline_database_ready', 'gauge', [], '1 while the database is ready.'),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
-
-/** Of the Kafka sink; without one they have no samples. */
-export const KAFKA_SINK_METRICS = {
-  producerRecords: metric(
-    'pipeline_kafka_producer_records',
-    'gauge',
-    [],
-    'Records in the producer of the Kafka sink, those being sent included.',
-  ),
-  producerRecordCapacity: metric(
-    'pipeline_kafka_producer_capacity_records',
-    'gauge',
-    [],
-    'Most records that it takes.',
-  ),
-  producerBytes: metric(
-    'pipeline_kafka_producer_bytes',
-    'gauge',
-    [],
-    'Bytes of these records; with their bound a part of the network pressure.',
-  ),
-  producerByteCapacity: metric(
-    'pipeline_kafka_producer_capacity_bytes',
-    'gauge',
-    [],
-    'Most bytes that it takes.',
-  ),
-  producerLanes: metric(
-    'pipeline_kafka_producer_lanes',
-    'gauge',
-    ['state'],
-    'Partitions of the output topic that are sent to, are held by a failure, or answer too late.',
-  ),
-  producerAnswers: metric(
-    'pipeline_kafka_producer_answers_total',
-    'counter',
-    ['outcome'],
-    'Answers for single records: acknowledged by all in-sync replicas, or failed for good.',
-  ),
-  producerSends: metric(
-    'pipeline_kafka_producer_sends_total',
-    'counter',
-    [],
-    'Sends, each of records of one partition.',
-  ),
-  producerFailedSends: metric(
-    'pipeline_kafka_producer_failed_sends_total',
-    'counter',
-    [],
-    'Sends that failed for all of their records; most of them are sent again.',
-  ),
-  producerLateAnswers: metric(
-    'pipeline_kafka_producer_late_answers_total',
-    'counter',
-    [],
-    'Answers to sends that came after the acknowledgment timeout.',
-  ),
-} as const satisfies Readonly<Record<string, MetricDefinition>>;
-
-/** What a scrape shows. */
-export const ALL_METRICS: readonly MetricDefinition[] = [METRICS, KAFKA_SINK_METRICS].flatMap(
-  (group) => Object.values<MetricDefinition>(group),
-);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ALL_METRICS } from './metric-definitions.js';
+import { ALL_METRICS } from './all-metrics.js';
 import { metricsDocument } from './metrics-document.js';
 
 describe('the metrics', () => {

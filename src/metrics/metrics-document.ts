@@ -1,5 +1,5 @@
 import { markdownTable } from '../config/markdown-table.js';
-import { ALL_METRICS } from './metric-definitions.js';
+import { ALL_METRICS } from './all-metrics.js';
 
 /** The text of docs/metrics.md. */
 export function metricsDocument(): string {

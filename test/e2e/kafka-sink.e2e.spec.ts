@@ -245,7 +245,7 @@ describe('The service with SINKS=kafka', () => {
       await running;
 
       const ended = await allEnded(service);
-      expect([...load.statuses.keys()].toSorted()).toEqual([202, 429]);
+      expect(new Set(load.statuses.keys())).toEqual(new Set([202, 429]));
       expect(ended).toMatchObject({
         accepted: load.accepted.size,
         acknowledged: load.accepted.size,

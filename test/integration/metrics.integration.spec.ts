@@ -1,5 +1,5 @@
 import { BackPressureController } from '../../libs/back-pressure/src/index.js';
-import { ALL_METRICS } from '../../src/metrics/metric-definitions.js';
+import { ALL_METRICS } from '../../src/metrics/all-metrics.js';
 import { Intake } from '../../src/pipeline/intake.js';
 import { startApplication, type TestApplication } from '../support/application.js';
 import { order } from '../support/orders.js';

@@ -1,0 +1,7 @@
+import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
+import { METRICS, type MetricDefinition } from './metric-definitions.js';
+
+/** What a scrape shows. */
+export const ALL_METRICS: readonly MetricDefinition[] = [METRICS, KAFKA_SINK_METRICS].flatMap(
+  (group) => Object.values<MetricDefinition>(group),
+);
