@@ -1,0 +1,71 @@
+import { HealthIndicatorService } from '@nestjs/terminus';
+import { Destinations, type DestinationState } from '../pipeline/destinations.js';
+import { DestinationsHealthIndicator } from './destinations.health.js';
+
+const producer = {
+  queuedRecords: 3,
+  queuedBytes: 300,
+  recordCapacity: 1000,
+  byteCapacity: 1_000_000,
+  partitions: 4,
+  unplaced: 0,
+  lanes: { sending: 1, held: 2, late: 0 },
+  acknowledged: 5,
+  failed: 0,
+  sends: 2,
+  failedSends: 1,
+  lateAnswers: 1,
+};
+
+function indicatorOf(state: DestinationState, detail?: string): DestinationsHealthIndicator {
+  const destinations = new Destinations();
+  destinations.add(() => ({ name: 'kafka', topic: 'out', state, detail, producer }));
+  return new DestinationsHealthIndicator(new HealthIndicatorService(), destinations);
+}
+
+const statusOf = (checks: (() => { sink: { status: string } })[]): string[] =>
+  checks.map((check) => check().sink.status);
+
+describe('DestinationsHealthIndicator', () => {
+  it.each<[DestinationState, string, string]>([
+    ['ready', 'up', 'up'],
+    ['connecting', 'up', 'degraded'],
+    ['away', 'up', 'degraded'],
+    ['stopped', 'up', 'degraded'],
+    ['failed', 'down', 'down'],
+  ])('shows a sink that is %s as %s in the readiness and %s in detail', (state, ready, detail) => {
+    const indicator = indicatorOf(state);
+    expect(statusOf(indicator.notFailed())).toEqual([ready]);
+    expect(statusOf(indicator.inDetail())).toEqual([detail]);
+  });
+
+  it('says why, and what is in the producer', () => {
+    const indicator = indicatorOf('away', 'No broker answers.');
+    const [ready] = indicator.notFailed();
+    const [detail] = indicator.inDetail();
+    const common = { name: 'kafka', topic: 'out', state: 'away', message: 'No broker answers.' };
+    expect(ready!()).toEqual({ sink: { status: 'up', ...common } });
+    expect(detail!()).toEqual({
+      sink: {
+        status: 'degraded',
+        ...common,
+        queuedRecords: 3,
+        recordCapacity: 1000,
+        queuedBytes: 300,
+        byteCapacity: 1_000_000,
+        partitions: 4,
+        unplaced: 0,
+        lanes: { sending: 1, held: 2, late: 0 },
+        lateAnswers: 1,
+      },
+    });
+  });
+
+  it('has no check without such a destination', () => {
+    const indicator = new DestinationsHealthIndicator(
+      new HealthIndicatorService(),
+      new Destinations(),
+    );
+    expect([...indicator.notFailed(), ...indicator.inDetail()]).toEqual([]);
+  });
+});
