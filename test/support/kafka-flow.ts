@@ -19,7 +19,7 @@ const KEYLESS_EVERY = 10;
 export const poison = (index: number): Buffer =>
   Buffer.concat([Buffer.from(`poison ${index} `), Buffer.from([0xff, 0xfe])]);
 
-/** `count` messages over `partitions`: a key is in one partition, every tenth has none, every `poisonEvery`th is poison. */
+/** `count` messages over 4 or 8 `partitions`: a key is in one, every tenth message has none, every `poisonEvery`th is poison. */
 export function makeMessages(
   count: number,
   { partitions, poisonEvery = Infinity, from = 0 }: MessageOptions,
@@ -151,4 +151,37 @@ export async function runsOf(books: Pool, topic: string): Promise<string[]> {
     else runs.push({ partition: row.partition, first, last });
   }
   return runs.map(({ partition, first, last }) => `${partition}:${first}-${last}`);
+}
+
+/** The sink takes a table that is there as it is; the extra column shows the order of deliveries. */
+export async function makeDeliveredTable(books: Pool): Promise<void> {
+  await books.query(`CREATE TABLE delivered (record_id text PRIMARY KEY, key text, payload jsonb NOT NULL,
+    headers jsonb, partition integer NOT NULL, accepted_at timestamptz NOT NULL,
+    delivered_at timestamptz NOT NULL DEFAULT now(), sequence bigint GENERATED ALWAYS AS IDENTITY)`);
+}
+
+/** Every record of the topic has one row, and those of a key came in their order. */
+export async function expectDeliveredOnceInOrder(
+  books: Pool,
+  { topic, ends }: { readonly topic: string; readonly ends: readonly number[] },
+): Promise<void> {
+  const { rows } = await books.query<{ id: string; key: string | null; number: number }>(
+    `SELECT record_id AS id, key, (payload->>'number')::int AS number FROM delivered
+     WHERE starts_with(record_id, $1) ORDER BY sequence`,
+    [`${topic}:`],
+  );
+  const missing = ends.flatMap((end, partition) =>
+    Array.from({ length: end }, (_, offset) => `${topic}:${partition}:${offset}`),
+  );
+  const ids = new Set(rows.map(({ id }) => id));
+  expect(missing.filter((id) => !ids.has(id))).toEqual([]);
+  expect(rows).toHaveLength(missing.length);
+  const last = new Map<string, number>();
+  const late = rows.filter(({ key, number }) => {
+    if (key === null) return false;
+    const before = last.get(key) ?? -1;
+    last.set(key, number);
+    return number <= before;
+  });
+  expect(late).toEqual([]);
 }

@@ -23,8 +23,9 @@ export class KafkaProxy {
 
   constructor(private readonly brokers: string) {}
 
-  /** Starts to listen; the second time on the same port. */
-  async open(): Promise<void> {
+  /** Starts to listen, on `port` when one is given (for a broker that names it to its clients); the second time on the same. */
+  async open(port = this.port): Promise<void> {
+    this.port = port;
     this.server = createServer((client) => this.serve(client));
     this.server.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');
