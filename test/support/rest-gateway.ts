@@ -9,6 +9,7 @@ import {
   type StageSpec,
 } from '../../libs/back-pressure/src/index.js';
 import type { Lot } from '../../libs/flow-control/src/index.js';
+import { KafkaBooks, KafkaSource } from '../../libs/kafka/src/index.js';
 import {
   BOUNDS_OPTIONS,
   type BoundsOptions,
@@ -30,6 +31,7 @@ import { InFlight } from '../../src/pipeline/in-flight.js';
 import { Intake } from '../../src/pipeline/intake.js';
 import { bytesOf } from '../../src/pipeline/pass-on.js';
 import type { PipelineRecord, Verdict } from '../../src/pipeline/record.js';
+import { Settlement } from '../../src/pipeline/settlement.js';
 import type { Slice, Stage } from '../../src/pipeline/stage.js';
 import { StageRuntime } from '../../src/pipeline/stage-runtime.js';
 import { backPressureOptions, stagesWith } from './back-pressure.js';
@@ -135,6 +137,10 @@ export async function startRestGateway(options: RestGatewayOptions = {}): Promis
           new StageRuntime(controller, clock, () => 0),
       },
       { provide: Journal, useValue: journal },
+      // Kafka brings no records here.
+      { provide: KafkaSource, useValue: undefined },
+      { provide: KafkaBooks, useValue: {} },
+      { provide: Settlement, useValue: {} },
       { provide: RecordLookup, useValue: { find: async (id: string) => books.get(id) } },
       { provide: PIPELINE_DEFINITION, useValue: options.definition ?? { name: 'test' } },
       { provide: GATEWAY_OPTIONS, useValue: gatewayValues },
@@ -145,6 +151,9 @@ export async function startRestGateway(options: RestGatewayOptions = {}): Promis
       Intake,
       StageRuntime,
       Journal,
+      KafkaSource,
+      KafkaBooks,
+      Settlement,
       RecordLookup,
       PIPELINE_DEFINITION,
       GATEWAY_OPTIONS,
