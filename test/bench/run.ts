@@ -6,11 +6,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench, Report } from './bench.js';
 import { controlBench } from './control.bench.js';
+import { kafkaBench } from './kafka.bench.js';
 import { describeMachine } from './machine.js';
 import { restBench } from './rest.bench.js';
 import { tablesOf } from './tables.js';
 
-const BENCHES: readonly Bench[] = [controlBench, restBench];
+const BENCHES: readonly Bench[] = [controlBench, restBench, kafkaBench];
 const RESULTS = join(process.cwd(), 'test', 'bench', 'results');
 
 const names = process.argv.slice(2);

@@ -2,6 +2,8 @@ export interface Broker {
   /** host:port, as clients are told. */
   readonly brokers: string;
   readonly port: number;
+  /** Of its process; -1 in a container. */
+  readonly pid: number;
   start(): Promise<void>;
   kill(): Promise<void>;
   freeze(): void;

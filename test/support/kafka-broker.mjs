@@ -195,6 +195,9 @@ async function startJavaBroker(jars, { advertisedPort, port }) {
   return {
     brokers: `127.0.0.1:${advertisedPort ?? brokerPort}`,
     port: brokerPort,
+    get pid() {
+      return child.pid;
+    },
     start,
     kill: () => end('SIGKILL'),
     freeze: () => child.kill('SIGSTOP'),
@@ -249,6 +252,7 @@ async function startDockerBroker(port) {
   return {
     brokers: `127.0.0.1:${brokerPort}`,
     port: brokerPort,
+    pid: -1,
     start: async () => {
       docker('start', name);
       await ready();

@@ -5,15 +5,27 @@ const ITEMS = 4;
 /** Bodies that the generator sends in turn. */
 const BATCHES = 8;
 
-/** One record as a sender writes it, about 300 bytes. */
-function recordOf(n: number): string {
-  const payload = order(String(n % CUSTOMERS), n);
+type Payload = Readonly<Record<string, unknown>> & { readonly customerId: string };
+
+/** An order of about 300 bytes. */
+function payloadOf(n: number): Payload {
+  const customerId = String(n % CUSTOMERS);
   const items = Array.from({ length: ITEMS }, (_, i) => ({
     sku: `SKU-${(n + i) % 100}`,
     quantity: 1 + ((n + i) % 5),
     unitPrice: 9.5,
   }));
-  return JSON.stringify({ payload: { ...payload, items } });
+  return { ...order(customerId, n), customerId, items };
+}
+
+/** One record as a sender writes it. */
+function recordOf(n: number): string {
+  return JSON.stringify({ payload: payloadOf(n) });
+}
+
+/** `count` payloads from number `from` on. */
+export function recordsOf(from: number, count: number): Payload[] {
+  return Array.from({ length: count }, (_, i) => payloadOf(from + i));
 }
 
 export function singleBodies(): string[] {
