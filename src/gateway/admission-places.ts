@@ -16,6 +16,8 @@ export interface PlaceRequest {
 interface Place {
   /** Settles when it was granted or refused. */
   readonly decided: Promise<void>;
+  /** Ends it: the signal is not listened to any more. */
+  readonly end: () => void;
   state: 'waiting' | 'refused' | Admission;
 }
 
@@ -39,9 +41,10 @@ export class AdmissionPlaces {
 
   /** What the lane's place was granted since it was asked last; at most `count`. */
   claim(lane: number, count: number): Admission | undefined {
-    const state = this.places.get(lane)?.state;
-    if (typeof state !== 'object') return undefined;
-    this.places.delete(lane);
+    const place = this.places.get(lane);
+    if (typeof place?.state !== 'object') return undefined;
+    const { state } = place;
+    place.end();
     if (state.count <= count) return state;
     state.release();
     return undefined;
@@ -59,15 +62,24 @@ export class AdmissionPlaces {
       const admission = this.claim(lane, count);
       if (admission !== undefined) return admission;
       if (place.state !== 'refused') continue;
-      this.forget(lane, place);
+      place.end();
       await sleep(this.clock, Math.min(TRY_AGAIN_MS, Math.max(0, endMs - this.clock.now())));
     }
   }
 
   private stand(lane: number, { count, sizes, signal }: PlaceRequest): Place {
     const admission = this.controller.admit(count, { sizes, signal, timeoutMs: Infinity });
+    const end = (): void => {
+      signal.removeEventListener('abort', leave);
+      if (this.places.get(lane) === place) this.places.delete(lane);
+    };
+    const leave = (): void => {
+      end();
+      if (typeof place.state === 'object') place.state.release();
+    };
     const place: Place = {
       state: 'waiting',
+      end,
       decided: admission.then(
         (granted) => {
           if (signal.aborted) granted.release();
@@ -80,16 +92,8 @@ export class AdmissionPlaces {
       ),
     };
     this.places.set(lane, place);
-    const leave = (): void => {
-      if (typeof place.state === 'object' && this.places.get(lane) === place) place.state.release();
-      this.forget(lane, place);
-    };
     signal.addEventListener('abort', leave, { once: true });
     return place;
-  }
-
-  private forget(lane: number, place: Place): void {
-    if (this.places.get(lane) === place) this.places.delete(lane);
   }
 
   private atMost(ms: number, promise: Promise<void>): Promise<void> {

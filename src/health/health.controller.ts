@@ -8,7 +8,7 @@ import {
 import { type HealthIndicatorResult, HealthCheckService } from '@nestjs/terminus';
 import { BackPressureHealthIndicator } from '#libs/back-pressure';
 import { DatabaseHealthIndicator } from './database.health.js';
-import { DestinationsHealthIndicator } from './destinations.health.js';
+import { EndpointsHealthIndicator } from './endpoints.health.js';
 import { HealthIndicators } from './health.indicators.js';
 
 /** The part of a Fastify reply that is needed. */
@@ -26,7 +26,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicators,
     private readonly database: DatabaseHealthIndicator,
-    private readonly destinations: DestinationsHealthIndicator,
+    private readonly endpoints: EndpointsHealthIndicator,
     private readonly pressure: BackPressureHealthIndicator,
   ) {}
 
@@ -47,7 +47,7 @@ export class HealthController {
       () => this.indicators.lifecycleRunning(),
       () => this.indicators.intakeOpen(),
       () => this.indicators.pressureBearable(),
-      ...this.destinations.notFailed(),
+      ...this.endpoints.notFailed(),
     ]);
   }
 
@@ -70,7 +70,7 @@ export class HealthController {
       () => this.database.databaseReady(),
       () => this.database.journalHasRoom(),
       () => this.pressure.check('pipeline'),
-      ...this.destinations.inDetail(),
+      ...this.endpoints.inDetail(),
     ]);
   }
 

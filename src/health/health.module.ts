@@ -3,8 +3,10 @@ import { TerminusModule } from '@nestjs/terminus';
 import { PipelineModule } from '../pipeline/pipeline.module.js';
 import { DatabaseHealthIndicator } from './database.health.js';
 import { DestinationsHealthIndicator } from './destinations.health.js';
+import { EndpointsHealthIndicator } from './endpoints.health.js';
 import { HealthController } from './health.controller.js';
 import { HealthIndicators } from './health.indicators.js';
+import { KafkaSourceHealthIndicator } from './kafka-source.health.js';
 import { SustainedPressure } from './sustained-pressure.js';
 
 @Module({
@@ -15,6 +17,8 @@ import { SustainedPressure } from './sustained-pressure.js';
     HealthIndicators,
     DatabaseHealthIndicator,
     DestinationsHealthIndicator,
+    EndpointsHealthIndicator,
+    KafkaSourceHealthIndicator,
     SustainedPressure,
   ],
 })

@@ -27,6 +27,27 @@ describe('PartitionLoad', () => {
     expect([1, 2, 3, 4].map(() => load.place(undefined))).toEqual([0, 1, 2, 0]);
   });
 
+  it('gives a fixed key its home, however full that is, and pins nothing (KEYGEN_REBALANCE_KEYS)', () => {
+    const load = loadOf({ numberOfPartitions: 10, rebalanceKeys: true });
+    const fixed = loadOf().placeFixed('abc');
+    fill(
+      load,
+      Array.from({ length: 10 }, (_, i) => (i === fixed ? 5000 : 0)),
+    );
+    expect(load.place('abc')).not.toBe(fixed);
+    load.leave('abc', 0);
+    expect(load.placeFixed('abc')).toBe(fixed);
+    expect(load.pinnedKeys).toBe(0);
+    load.leave(undefined, fixed);
+    expect(load.counts()[fixed]).toBe(5000);
+  });
+
+  it('places a fixed record without a key like any other', () => {
+    const load = loadOf({ numberOfPartitions: 4 }, [0.25, 0.7]);
+    fill(load, [5, 1200, 7, 3]);
+    expect(load.placeFixed(undefined)).toBe(3);
+  });
+
   it('gives a blocked partition no keyless record while it holds more than every other', () => {
     const load = loadOf({ numberOfPartitions: 4 }, [0, 0.2, 0.9, 0.1, 0.5, 0, 0.3, 0.4]);
     fill(load, [50, 2, 2, 2]);

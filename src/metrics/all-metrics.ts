@@ -1,7 +1,10 @@
 import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
+import { KAFKA_SOURCE_METRICS } from './kafka-source-metric-definitions.js';
 import { METRICS, type MetricDefinition } from './metric-definitions.js';
 
 /** What a scrape shows. */
-export const ALL_METRICS: readonly MetricDefinition[] = [METRICS, KAFKA_SINK_METRICS].flatMap(
-  (group) => Object.values<MetricDefinition>(group),
-);
+export const ALL_METRICS: readonly MetricDefinition[] = [
+  METRICS,
+  KAFKA_SOURCE_METRICS,
+  KAFKA_SINK_METRICS,
+].flatMap((group) => Object.values<MetricDefinition>(group));

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { register } from 'prom-client';
 import { KafkaSinkMetrics } from './kafka-sink-metrics.js';
+import { KafkaSourceMetrics } from './kafka-source-metrics.js';
 import { MetricsController } from './metrics.controller.js';
 import { PipelineMetrics } from './pipeline-metrics.js';
 import { RecordCounters } from './record-counters.js';
@@ -16,7 +17,13 @@ export class MetricsModule {
     return {
       module: MetricsModule,
       imports: [PrometheusModule.register({ path: '/metrics', controller: MetricsController })],
-      providers: [KafkaSinkMetrics, PipelineMetrics, RecordCounters, RequestMetrics],
+      providers: [
+        KafkaSinkMetrics,
+        KafkaSourceMetrics,
+        PipelineMetrics,
+        RecordCounters,
+        RequestMetrics,
+      ],
       exports: [RequestMetrics],
     };
   }

@@ -52,6 +52,7 @@ describe('the OpenAPI document', () => {
       '/health/startup',
       '/metrics',
       '/v1/admin/pipeline',
+      '/v1/admin/sources',
       '/v1/records',
       '/v1/records/{id}',
       '/v1/records:batch',

@@ -12,8 +12,11 @@ export interface TestApplication {
   close(): Promise<void>;
 }
 
-/** The whole application with the example pipeline on a database of its own; ready, and not listening: use `app.inject`. */
-export async function startApplication(environment: Environment = {}): Promise<TestApplication> {
+/** The whole application, by default with the example pipeline, on a database of its own; ready, and not listening: use `app.inject`. */
+export async function startApplication(
+  environment: Environment = {},
+  definition: AnyPipelineDefinition = orders as AnyPipelineDefinition,
+): Promise<TestApplication> {
   const database = await createTestDatabase();
   const { options } = loadOptions({
     environment: { DATABASE_URL: database.url, ...environment },
@@ -21,7 +24,7 @@ export async function startApplication(environment: Environment = {}): Promise<T
   });
   const app = await createApplication({
     options,
-    definition: orders as AnyPipelineDefinition,
+    definition,
     version: '0.0.0-test',
     logger: false,
   });

@@ -49,6 +49,8 @@ export interface SubmitOptions {
   readonly admitByMs?: number;
   readonly signal?: AbortSignal;
   readonly bodies?: readonly Buffer[];
+  /** Of every record; `source: 'kafka'` makes them records that have no journal, as KafkaIntake brings them. */
+  readonly fields?: Partial<PipelineRecord>;
 }
 
 /** What a slice was given, and when it has its verdicts. */
@@ -134,7 +136,8 @@ export class StageHarness {
 
   /** Stands for the Gateway: takes credits, hands a slice to KeyGen, gives the pipeline's credits of refusals back. */
   submit(payloads: readonly unknown[], options: SubmitOptions = {}): Submitted {
-    const { keys = [], admitByMs = Infinity, signal, bodies } = options;
+    const { keys = [], admitByMs = Infinity, signal, bodies, fields = {} } = options;
+    const isKafka = fields.source === 'kafka';
     const admission = this.admission(payloads.length);
     const records = payloads.map((payload, i) =>
       makeRecord({
@@ -146,10 +149,13 @@ export class StageHarness {
         stage: 'Gateway',
         origin: this.origin,
         credit: admission.pipeline,
+        ...fields,
       }),
     );
+    if (isKafka) this.inFlight.add(records);
     const slice = { records, admitByMs, ...(signal === undefined ? {} : { signal }) };
     const done = this.keygen.take(slice, admission.keygen).then(() => {
+      if (isKafka) return;
       const left = records.filter(({ verdict }) => verdict?.kind !== 'accepted');
       for (const record of left) record.credit.release(1, record.sizeBytes);
     });

@@ -101,6 +101,16 @@ describe('admission', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('waits without a timer for who waits as long as it takes', async () => {
+    const { controller, clock } = setUp({ gateway: 1 });
+    const held = controller.tryAdmit(1);
+    const waiting = controller.admit(1, { timeoutMs: Infinity });
+    expect(clock.pendingTimers).toBe(0);
+    clock.advance(1e9);
+    held?.release();
+    expect((await waiting).count).toBe(1);
+  });
+
   it('lets a caller go who has left, and serves who stood behind it', async () => {
     const { controller, outstanding } = setUp({ bytes: 1000 });
     const held = controller.tryAdmit(1, 600);

@@ -1,18 +1,12 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import {
-  createKafka,
-  kafkajsSink,
-  type KafkaLogger,
-  registerCodecs,
-  SOURCE_TIMING,
-  TopicCheck,
-} from '#libs/kafka';
+import { Inject, Injectable } from '@nestjs/common';
+import { createKafka, kafkajsSink, registerCodecs, SOURCE_TIMING, TopicCheck } from '#libs/kafka';
 import { APP_OPTIONS, type AppOptions } from '../../config/app-options.js';
 import {
   kafkajsSinkOptionsOf,
   outputSpecOf,
   type SinkSettings,
 } from '../../config/kafka-settings.js';
+import { kafkaLogger } from '../../logging/kafka-logger.js';
 import { Destinations } from '../../pipeline/destinations.js';
 import { StageRuntime } from '../../pipeline/stage-runtime.js';
 import { KafkaSink, type KafkaSinkParts } from './kafka.sink.js';
@@ -23,7 +17,7 @@ const MAX_DECOMPRESSED_BYTES = 64 * 1_048_576;
 /** Makes the Kafka sink from the settings, and shows it to the observers. */
 @Injectable()
 export class KafkaSinkFactory {
-  private readonly logger = kafkaLogger(new Logger('KafkaSink'));
+  private readonly logger = kafkaLogger('KafkaSink');
 
   constructor(
     @Inject(APP_OPTIONS) private readonly options: AppOptions,
@@ -69,15 +63,4 @@ export class KafkaSinkFactory {
         logger,
       });
   }
-}
-
-function kafkaLogger(log: Logger): KafkaLogger {
-  const text = (message: string, details?: Readonly<Record<string, unknown>>): string =>
-    details === undefined ? message : `${message} ${JSON.stringify(details)}`;
-  return {
-    error: (message, details) => log.error(text(message, details)),
-    warn: (message, details) => log.warn(text(message, details)),
-    info: (message, details) => log.log(text(message, details)),
-    debug: (message, details) => log.debug(text(message, details)),
-  };
 }

@@ -261,4 +261,16 @@ describe('KafkaSink behind FinalSink', () => {
     expect(await outcomes).toMatchObject([{ kind: 'acknowledged' }]);
     expect(send.mock.calls[0]![1]).toMatchObject([{ key: Buffer.from('a'), value: null }]);
   });
+
+  it('sends the exact bytes of a key that is no text', async () => {
+    const { harness, producer, sink } = await withKafka();
+    const send = jest.spyOn(producer, 'send');
+    const record = makeRecord({ key: 'AAc=', keyBytes: Buffer.from([0, 7]) });
+    const context = { signal: new AbortController().signal, again: () => undefined };
+    const outcomes = sink.deliver([record as unknown as PipelineRecord], context);
+    await harness.advance();
+    producer.out[0]!.answer();
+    expect(await outcomes).toMatchObject([{ kind: 'acknowledged' }]);
+    expect(send.mock.calls[0]![1]).toMatchObject([{ key: Buffer.from([0, 7]) }]);
+  });
 });

@@ -179,12 +179,11 @@ export class KafkaSink implements Sink {
 }
 
 function sentOf(record: PipelineRecord, context: DeliveryContext): Sent {
-  const { id, key, headers, payload } = record;
-  // Null is a tombstone; undefined means that nobody has written the bytes.
-  const body: Buffer | null | undefined = record.body;
+  const { id, key, keyBytes, headers, payload, body } = record;
   return {
     recordId: id,
-    key: key === undefined ? null : Buffer.from(key),
+    key: key === undefined ? null : (keyBytes ?? Buffer.from(key)),
+    // Null is a tombstone; undefined means that nobody has written the bytes.
     value: body === undefined ? Buffer.from(JSON.stringify(payload)) : body,
     headers,
     attempt: 1,
