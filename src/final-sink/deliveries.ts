@@ -6,6 +6,7 @@ import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { Attempts, RetryPolicy } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
+import { DeliveryCall } from './delivery-call.js';
 import { DeliveryLine } from './delivery-line.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
 import { LeaseGate } from './lease-gate.js';
@@ -19,7 +20,7 @@ import type { DeliveryContext, DeliveryOutcome, Sink } from './sinks/sink.js';
 interface Item extends Carried {
   attempts: Attempts | undefined;
   /** The call it was last sent with. */
-  abort: AbortController | undefined;
+  call: DeliveryCall | undefined;
   /** Why the sink may not send it again, once that is so. */
   givenUp: string | undefined;
 }
@@ -65,8 +66,8 @@ export class Deliveries {
   /** None for a sink that ends records itself: its transaction checks who owns them. */
   private readonly gate: LeaseGate<Item> | undefined;
   private readonly backOffs = new Set<Timer>();
-  private readonly stopping = new AbortController();
-  private calls = 0;
+  /** Not one signal for all: what listens to a signal that lives long is never let go. */
+  private readonly running = new Set<DeliveryCall>();
   /** Records in calls, answered in time or not. */
   private atSink = 0;
   private outages = 0;
@@ -99,7 +100,7 @@ export class Deliveries {
   }
 
   get isDelivering(): boolean {
-    return this.calls > 0 && this.parts.sink.isHeld !== true;
+    return this.running.size > 0 && this.parts.sink.isHeld !== true;
   }
 
   snapshot(): PendingAcknowledgmentsSnapshot {
@@ -110,7 +111,7 @@ export class Deliveries {
     this.insideNow += records.length;
     this.line.push(
       records.map((record) => {
-        return { record, lot, attempts: undefined, abort: undefined, givenUp: undefined };
+        return { record, lot, attempts: undefined, call: undefined, givenUp: undefined };
       }),
     );
     this.pump();
@@ -135,13 +136,14 @@ export class Deliveries {
     this.gate?.stop();
     for (const timer of this.backOffs) timer.cancel();
     this.backOffs.clear();
-    this.stopping.abort(new Error('The pipeline stops.'));
+    const reason = new Error('The pipeline stops.');
+    for (const call of this.running) call.abort(reason);
   }
 
   private mayCall(): boolean {
     if (this.state === 'stopped' || this.parts.isBlocked()) return false;
     const { isOrdered, repeats } = this.parts.sink;
-    return !isOrdered || repeats || (this.calls === 0 && this.outages === 0);
+    return !isOrdered || repeats || (this.running.size === 0 && this.outages === 0);
   }
 
   private get room(): number {
@@ -157,17 +159,16 @@ export class Deliveries {
 
   private async deliver(batch: readonly Item[]): Promise<void> {
     const { sink, retries, options } = this.parts;
-    const abort = new AbortController();
+    const call = new DeliveryCall(this.againOf(batch));
     const entries = batch.map((item) => {
       item.attempts ??= retries.begin(item.record);
-      item.abort = abort;
+      item.call = call;
       return this.pending.open(item)!;
     });
-    this.calls += 1;
+    this.running.add(call);
     this.atSink += batch.length;
     const records = batch.map(({ record }) => record);
-    const signal = AbortSignal.any([abort.signal, this.stopping.signal]);
-    const answer = answerOf(sink, records, { signal, again: this.againOf(batch) });
+    const answer = answerOf(sink, records, call);
     if (!options.requireAcknowledgment && !sink.endsRecords) {
       this.answered(
         entries,
@@ -177,7 +178,7 @@ export class Deliveries {
     } else {
       this.answered(entries, await answer);
     }
-    this.calls -= 1;
+    this.running.delete(call);
     this.atSink -= batch.length;
     this.pump();
   }
@@ -287,7 +288,7 @@ export class Deliveries {
       this.countFailed(failure);
       return;
     }
-    item.abort?.abort(new DOMException(message, 'TimeoutError'));
+    item.call?.abort(new DOMException(message, 'TimeoutError'));
     this.failed([{ item, failure }]);
     this.pump();
   }

@@ -1,0 +1,20 @@
+import type { Failure } from '../pipeline/failure.js';
+import { LazyAbort } from '../pipeline/lazy-abort.js';
+import type { PipelineRecord } from '../pipeline/record.js';
+import type { DeliveryContext } from './sinks/sink.js';
+
+/** One call of the sink: what the sink is told with it, and how it is ended from outside. */
+export class DeliveryCall implements DeliveryContext {
+  private readonly ending = new LazyAbort();
+
+  constructor(readonly again: (record: PipelineRecord, failure: Failure) => number | undefined) {}
+
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  /** Idempotent: the first reason counts. */
+  abort(reason: Error): void {
+    this.ending.abort(reason);
+  }
+}
