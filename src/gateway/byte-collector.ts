@@ -1,4 +1,5 @@
-const FIRST_CAPACITY_BYTES = 4096;
+/** Below half of the pool from which Node cuts small buffers: one that is larger is memory outside the heap of its own. */
+const FIRST_CAPACITY_BYTES = 2048;
 
 /**
  * Joins chunks, up to a limit. Keeps one buffer that doubles as needed instead of the chunks: a sender of one-byte chunks

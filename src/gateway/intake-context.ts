@@ -1,3 +1,4 @@
+import { LazyAbort } from '../pipeline/lazy-abort.js';
 import type { Priority } from '../pipeline/record.js';
 
 declare module 'fastify' {
@@ -9,7 +10,7 @@ declare module 'fastify' {
 
 /** What the Gateway knows of a request that brings records, from its header fields to its answer. */
 export class IntakeContext {
-  private readonly gone = new AbortController();
+  private readonly gone = new LazyAbort();
   /** Records charged to the rate limit whose fate is not decided yet; given back when the request ends. */
   chargedRecords = 0;
   /** Bytes reserved for the body, until its records have their credits. */

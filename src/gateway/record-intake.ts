@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Admission } from '#libs/back-pressure';
 import { UuidV7 } from '../ledger/uuid-v7.js';
 import type { Origin, PipelineRecord, Verdict } from '../pipeline/record.js';
+import type { Slice } from '../pipeline/stage.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
 import type { IntakeContext } from './intake-context.js';
@@ -63,7 +64,7 @@ export class RecordIntake {
     // Their share of the rate is decided from here on by their verdicts.
     context.chargedRecords -= records.length;
     this.limits.releaseBody(context);
-    await this.gateway.take({ records, admitByMs, signal: context.signal }, admission.gateway);
+    await this.gateway.take(new RequestSlice(records, admitByMs, context), admission.gateway);
     this.settle(records, submission.sinceMs);
     return records;
   }
@@ -129,6 +130,19 @@ export class RecordIntake {
     );
     this.slowSinceReport = 0;
     this.reportedMs = nowMs;
+  }
+}
+
+/** The records of a request. Whether its caller has left is asked only by those who wait. */
+class RequestSlice implements Slice {
+  constructor(
+    readonly records: readonly PipelineRecord[],
+    readonly admitByMs: number,
+    private readonly context: IntakeContext,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.context.signal;
   }
 }
 

@@ -96,13 +96,17 @@ function handOn(passage: Passage, granted: Lot, context: PassOnContext): void {
   const { slice, lot, next, done } = passage;
   const { count, bytes } = granted;
   const { records } = slice;
-  const part =
-    count === records.length ? slice : { ...slice, records: records.slice(done, done + count) };
+  const part = count === records.length ? slice : partOf(slice, done, done + count);
   passage.done += count;
   const taken = next.take(part, granted);
   if (taken instanceof Promise) passage.handed.push(taken);
   lot.release(count, bytes);
   context.onHandedOn?.(count);
+}
+
+function partOf({ records, admitByMs, signal }: Slice, from: number, to: number): Slice {
+  const part = { records: records.slice(from, to), admitByMs };
+  return signal === undefined ? part : { ...part, signal };
 }
 
 function sizesLeft({ slice, done, end }: Passage): number[] {
