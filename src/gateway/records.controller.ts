@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { permitOf, takeAdmission, UseCredits, UseSemaphore } from '#libs/back-pressure';
+import { permitOf, takeAdmission, UseSemaphoreAndCredits } from '#libs/back-pressure';
 import { ArrayBatch } from './array-batch.js';
 import type { IntakeBody } from './body-reader.js';
 import { GATEWAY_PERMITS } from './gateway.stage.js';
@@ -30,8 +30,7 @@ export class RecordsController {
 
   @Post('records')
   @HttpCode(202)
-  @UseSemaphore(GATEWAY_PERMITS)
-  @UseCredits('Gateway', { sizesOf })
+  @UseSemaphoreAndCredits(GATEWAY_PERMITS, 'Gateway', { sizesOf })
   @DescribeAccept()
   async accept(
     @Req() request: FastifyRequest,

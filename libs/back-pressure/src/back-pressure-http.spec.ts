@@ -8,7 +8,7 @@ import { FlowControlError } from '#libs/flow-control';
 import { backPressureOptions, stagesWith } from '../../../test/support/back-pressure.js';
 import { until } from '../../../test/support/until.js';
 import { BackPressureController } from './back-pressure-controller.js';
-import { UseCredits, UseSemaphore } from './back-pressure.decorators.js';
+import { UseCredits, UseSemaphore, UseSemaphoreAndCredits } from './back-pressure.decorators.js';
 import { BackPressureExceptionFilter } from './back-pressure-exception.filter.js';
 import { BackPressureModule } from './back-pressure.module.js';
 import type { BackPressureOptions } from './back-pressure.options.js';
@@ -83,6 +83,19 @@ class RecordsController {
       permitOf(request).release();
       permitOf(request).release();
     }
+    await gate.pass(name);
+    return name;
+  }
+
+  @Get('both/:name')
+  @UseSemaphoreAndCredits<{ headers: Record<string, string> }>('calls', 'Gateway', {
+    sizesOf: ({ headers }) => {
+      if (headers['unsized'] !== undefined) throw new Error('nobody knows the size');
+      return 10;
+    },
+  })
+  async both(@Param('name') name: string): Promise<string> {
+    if (name === 'throw') throw new Error('the handler failed');
     await gate.pass(name);
     return name;
   }
@@ -387,6 +400,64 @@ describe('back-pressure over HTTP', () => {
       await until(() => gate.inside.length === 2);
       gate.open();
       expect((await second).statusCode).toBe(200);
+    });
+  });
+
+  describe('@UseSemaphoreAndCredits', () => {
+    const semaphores = { calls: { permits: 1, queueCapacity: 1 } };
+    const held = (): unknown[] => [
+      started?.controller.semaphore('calls').inUse,
+      started?.outstanding('Gateway'),
+      started?.outstanding('pipeline'),
+    ];
+
+    it('takes a permit and credits, and gives both back with the answer', async () => {
+      const { app } = await start({ semaphores });
+      const answer = app.inject('/both/first');
+      await until(() => gate.inside.length === 1);
+      expect(held()).toEqual([1, 1, 1]);
+      gate.open();
+      expect((await answer).body).toBe('first');
+      expect(held()).toEqual([0, 0, 0]);
+    });
+
+    it('gives both back when the handler throws', async () => {
+      const { app } = await start({ semaphores });
+      expect((await app.inject('/both/throw')).statusCode).toBe(500);
+      expect(held()).toEqual([0, 0, 0]);
+    });
+
+    it('waits for a permit before it takes credits', async () => {
+      const { app, controller } = await start({
+        semaphores,
+        admission: { queueCapacity: 1, waitMs: 60_000 },
+      });
+      const first = app.inject('/both/first');
+      await until(() => gate.inside.length === 1);
+      const second = app.inject('/both/second');
+      await until(() => controller.semaphore('calls').queued === 1);
+      expect(held()).toEqual([1, 1, 1]);
+      gate.open();
+      await first;
+      await until(() => gate.inside.length === 2);
+      gate.open();
+      expect((await second).statusCode).toBe(200);
+      expect(held()).toEqual([0, 0, 0]);
+    });
+
+    it('keeps no permit when it gets no credits', async () => {
+      const { app, controller } = await start({
+        semaphores,
+        stages: stagesWith({ Gateway: { capacity: 1 } }),
+        admission: { queueCapacity: 10, waitMs: 5 },
+      });
+      const admission = controller.tryAdmit(1);
+      expect((await app.inject('/both/refused')).statusCode).toBe(429);
+      expect(held()).toEqual([0, 1, 1]);
+      admission?.release();
+      const failed = await app.inject({ url: '/both/failed', headers: { unsized: 'yes' } });
+      expect(failed.statusCode).toBe(500);
+      expect(held()).toEqual([0, 0, 0]);
     });
   });
 

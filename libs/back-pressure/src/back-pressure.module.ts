@@ -9,6 +9,8 @@ import { TerminusModule } from '@nestjs/terminus';
 import { BackPressureController } from './back-pressure-controller.js';
 import { BackPressureExceptionFilter } from './back-pressure-exception.filter.js';
 import { BackPressureHealthIndicator } from './back-pressure.health.js';
+import { BoundedSemaphoreInterceptor } from './bounded-semaphore.interceptor.js';
+import { CreditInterceptor } from './credit.interceptor.js';
 import { BACK_PRESSURE_OPTIONS, type BackPressureOptions } from './back-pressure.options.js';
 
 export interface BackPressureAsyncOptions {
@@ -21,6 +23,8 @@ const PROVIDERS = [
   BackPressureController,
   BackPressureExceptionFilter,
   BackPressureHealthIndicator,
+  BoundedSemaphoreInterceptor,
+  CreditInterceptor,
 ];
 
 /**

@@ -5,16 +5,16 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { finalize, type Observable } from 'rxjs';
-import type { Permit } from '#libs/flow-control';
+import type { Observable } from 'rxjs';
 import { BackPressureController } from './back-pressure-controller.js';
 import { whileClientStays } from './client-left.js';
 import { metadataOf, SEMAPHORE_USE } from './interceptor-metadata.js';
-import { grantsOf, isFirstAsking, permitOf } from './request-grants.js';
+import { grantsOf, releasePermit } from './request-grants.js';
+import { guarded, type RequestGuard } from './request-guard.js';
 
 /** Takes the permit that `@UseSemaphore` names: at once if one is there, else by waiting as long as the client stays. */
 @Injectable()
-export class BoundedSemaphoreInterceptor implements NestInterceptor {
+export class BoundedSemaphoreInterceptor implements NestInterceptor, RequestGuard {
   constructor(
     private readonly controller: BackPressureController,
     private readonly reflector: Reflector,
@@ -24,18 +24,22 @@ export class BoundedSemaphoreInterceptor implements NestInterceptor {
     context: ExecutionContext,
     next: CallHandler,
   ): Observable<unknown> | Promise<Observable<unknown>> {
-    const name = metadataOf<string>(this.reflector, SEMAPHORE_USE, context);
-    const request = context.switchToHttp().getRequest<object>();
-    if (!isFirstAsking(request, 'permit')) return next.handle();
-    const permit = this.controller.semaphore(name).tryAcquire();
-    if (permit !== undefined) return handled(request, permit, next);
-    return whileClientStays(context, (signal) =>
-      this.controller.acquirePermit(name, { signal }),
-    ).then((waitedFor) => handled(request, waitedFor, next));
+    return guarded(this, context, next);
   }
-}
 
-function handled(request: object, permit: Permit, next: CallHandler): Observable<unknown> {
-  grantsOf(request).permit = permit;
-  return next.handle().pipe(finalize(() => permitOf(request).release()));
+  take(context: ExecutionContext, request: object): Promise<void> | undefined {
+    const name = metadataOf<string>(this.reflector, SEMAPHORE_USE, context);
+    const grants = grantsOf(request);
+    if (grants.hasAskedPermit) return undefined;
+    grants.hasAskedPermit = true;
+    grants.permit = this.controller.semaphore(name).tryAcquire();
+    if (grants.permit !== undefined) return undefined;
+    return whileClientStays(context, async (signal) => {
+      grants.permit = await this.controller.acquirePermit(name, { signal });
+    });
+  }
+
+  giveBack(request: object): void {
+    releasePermit(request);
+  }
 }

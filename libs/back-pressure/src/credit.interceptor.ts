@@ -5,18 +5,19 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { finalize, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { BackPressureController } from './back-pressure-controller.js';
 import { whileClientStays } from './client-left.js';
 import { CREDIT_USE, type CreditUse, metadataOf } from './interceptor-metadata.js';
-import { admissionOf, grantsOf, isFirstAsking, lotOf } from './request-grants.js';
+import { grantsOf } from './request-grants.js';
+import { guarded, type RequestGuard } from './request-guard.js';
 
 /**
  * Takes the credits that `@UseCredits` asks for: at once if they are there, and only otherwise by waiting, as long as
- * the client stays. They go back in `finalize`, so that answer, error and unsubscribe are one path.
+ * the client stays.
  */
 @Injectable()
-export class CreditInterceptor implements NestInterceptor {
+export class CreditInterceptor implements NestInterceptor, RequestGuard {
   constructor(
     private readonly controller: BackPressureController,
     private readonly reflector: Reflector,
@@ -26,14 +27,23 @@ export class CreditInterceptor implements NestInterceptor {
     context: ExecutionContext,
     next: CallHandler,
   ): Observable<unknown> | Promise<Observable<unknown>> {
+    return guarded(this, context, next);
+  }
+
+  take(context: ExecutionContext, request: object): Promise<void> | undefined {
     const use = metadataOf<CreditUse>(this.reflector, CREDIT_USE, context);
-    const request = context.switchToHttp().getRequest<object>();
     const count = use.countOf?.(request) ?? 1;
-    if (count === 0 || !isFirstAsking(request, 'credits')) return next.handle();
-    if (this.tryTake(request, use, count)) return handled(request, next);
-    return whileClientStays(context, (signal) => this.take(request, use, count, signal)).then(() =>
-      handled(request, next),
-    );
+    const grants = grantsOf(request);
+    if (count === 0 || grants.hasAskedCredits) return undefined;
+    grants.hasAskedCredits = true;
+    if (this.tryTake(request, use, count)) return undefined;
+    return whileClientStays(context, (signal) => this.waitFor(request, use, count, signal));
+  }
+
+  giveBack(request: object): void {
+    const { admission, lot } = grantsOf(request);
+    admission?.release();
+    lot?.[Symbol.dispose]();
   }
 
   private tryTake(request: object, { stage, sizesOf }: CreditUse, count: number): boolean {
@@ -47,7 +57,7 @@ export class CreditInterceptor implements NestInterceptor {
     return grants.admission !== undefined;
   }
 
-  private async take(
+  private async waitFor(
     request: object,
     { stage, sizesOf }: CreditUse,
     count: number,
@@ -62,13 +72,4 @@ export class CreditInterceptor implements NestInterceptor {
       grants.lot = await this.controller.acquireCredits(stage, count, { ...options, timeoutMs });
     }
   }
-}
-
-function handled(request: object, next: CallHandler): Observable<unknown> {
-  return next.handle().pipe(
-    finalize(() => {
-      admissionOf(request)?.release();
-      lotOf(request)?.[Symbol.dispose]();
-    }),
-  );
 }

@@ -18,9 +18,10 @@ export {
 export type { ProcessProbe } from './process-probe.js';
 
 // Guarding a request handler
-export { UseCredits, UseSemaphore } from './back-pressure.decorators.js';
+export { UseCredits, UseSemaphore, UseSemaphoreAndCredits } from './back-pressure.decorators.js';
 export { BoundedSemaphoreInterceptor } from './bounded-semaphore.interceptor.js';
 export { CreditInterceptor } from './credit.interceptor.js';
+export { GuardInterceptor } from './guard.interceptor.js';
 export { admissionOf, lotOf, permitOf, takeAdmission, takeLot } from './request-grants.js';
 
 // Refusing a caller

@@ -2,12 +2,14 @@ import type { Lot, Permit } from '#libs/flow-control';
 import type { Admission } from './admission-queue.js';
 
 /** What the interceptors hold for a request, until the handler takes it over or the request ends. */
-interface Grants {
-  admission?: Admission;
-  lot?: Lot;
-  permit?: Permit;
-  /** Which interceptors have been here: with a decorator on class and method, or one registered globally, each runs twice. */
-  readonly asked: Set<'credits' | 'permit'>;
+class Grants {
+  admission: Admission | undefined = undefined;
+  lot: Lot | undefined = undefined;
+  permit: Permit | undefined = undefined;
+  // With a decorator on class and method, or one registered globally, each interceptor runs twice; a second grant would
+  // replace the first, which nobody gives back.
+  hasAskedCredits = false;
+  hasAskedPermit = false;
 }
 
 const GRANTS = Symbol('penstock.grants');
@@ -15,15 +17,7 @@ const GRANTS = Symbol('penstock.grants');
 type Request = { [GRANTS]?: Grants };
 
 export function grantsOf(request: object): Grants {
-  return ((request as Request)[GRANTS] ??= { asked: new Set() });
-}
-
-/** Whether it is the first time that this is asked for the request; a second grant would replace the first, which nobody gives back. */
-export function isFirstAsking(request: object, what: 'credits' | 'permit'): boolean {
-  const { asked } = grantsOf(request);
-  if (asked.has(what)) return false;
-  asked.add(what);
-  return true;
+  return ((request as Request)[GRANTS] ??= new Grants());
 }
 
 /** The admission of a request of the entry stage; still the interceptor's, who releases it at the end. */
@@ -35,7 +29,7 @@ export function admissionOf(request: object): Admission | undefined {
 export function takeAdmission(request: object): Admission | undefined {
   const grants = grantsOf(request);
   const { admission } = grants;
-  delete grants.admission;
+  grants.admission = undefined;
   return admission;
 }
 
@@ -48,18 +42,19 @@ export function lotOf(request: object): Lot | undefined {
 export function takeLot(request: object): Lot | undefined {
   const grants = grantsOf(request);
   const { lot } = grants;
-  delete grants.lot;
+  grants.lot = undefined;
   return lot;
 }
 
 /** The permit of a request. A handler may release it before its answer; the end of the request does it otherwise. */
 export function permitOf(request: object): { release(): void } {
+  return { release: () => releasePermit(request) };
+}
+
+/** Idempotent. */
+export function releasePermit(request: object): void {
   const grants = grantsOf(request);
-  return {
-    release: () => {
-      const { permit } = grants;
-      delete grants.permit;
-      permit?.release();
-    },
-  };
+  const { permit } = grants;
+  grants.permit = undefined;
+  permit?.release();
 }
