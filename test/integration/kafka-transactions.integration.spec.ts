@@ -59,7 +59,7 @@ describe('transactions on a real broker', () => {
 
   const started = (): Transactions => {
     const connection = { brokers: testBrokers(), clientId: 'transactions' };
-    const config = clientConfig(connection, 2000, logger);
+    const config = clientConfig(connection, 10_000, logger);
     const transactions = new Transactions({
       topic,
       tuning: tuningOf('low-latency'),

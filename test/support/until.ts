@@ -8,7 +8,7 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   options: { deadlineMs?: number; what?: string } = {},
 ): Promise<NonNullable<T>> {
-  const { deadlineMs = 10_000, what = 'the condition' } = options;
+  const { deadlineMs = 30_000, what = 'the condition' } = options;
   const endMs = performance.now() + deadlineMs;
   for (;;) {
     const value = await condition();

@@ -86,4 +86,11 @@ describe('LatencyHistogram', () => {
     expect(histogram.sumMs).toBe(0);
     expect(histogram.counts().at(-1)).toBe(0);
   });
+
+  it('never reads a quantile above the bound of its bucket', () => {
+    const histogram = new LatencyHistogram();
+    histogram.record(0, 3);
+
+    expect(histogram.quantile(1)).toBe(0.1);
+  });
 });

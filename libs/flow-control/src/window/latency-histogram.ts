@@ -73,7 +73,9 @@ export class LatencyHistogram {
       const inside = this.#buckets[i] as number;
       if (below + inside >= rank) {
         const lower = i === 0 ? 0 : (BOUNDS[i - 1] as number);
-        return lower + (((BOUNDS[i] as number) - lower) * (rank - below)) / inside;
+        const upper = BOUNDS[i] as number;
+        // Rounding may carry the last of a bucket above its bound.
+        return Math.min(upper, lower + ((upper - lower) * (rank - below)) / inside);
       }
       below += inside;
     }
