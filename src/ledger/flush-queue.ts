@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { asError } from './sql-state.js';
 
 /** Calls that wait for one flush; a batch holds calls of one kind. */
@@ -23,7 +24,8 @@ interface Waiting<Item, Kind, Answer> extends FlushCall<Item, Kind> {
 /**
  * Group commit: gathers calls while a flush is under way, then writes them together.
  *
- * Q1 one flush in flight; the next one starts when it ends, without a linger.
+ * Q1 one flush in flight; the next one starts when it ends, without a linger: it takes what this turn of the event loop
+ *    brings, for the requests that have arrived are read one after the other.
  * Q2 batches hold calls in their order, and calls are answered in their order.
  * Q3 a call is never split: it is written as a whole. One that is larger than the bounds travels alone.
  * Q4 while held, nothing new is flushed; calls wait.
@@ -87,6 +89,8 @@ export class FlushQueue<Item, Kind, Answer> {
 
   private async run(): Promise<void> {
     while (!this.isHeld && this.queue.length > 0) {
+      await turnOfTheLoop();
+      if (this.isHeld || this.queue.length === 0) break;
       const batch = this.nextBatch();
       try {
         const answers = await this.options.flush(batch);
