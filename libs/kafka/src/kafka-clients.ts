@@ -7,6 +7,7 @@ import kafkajs, {
 import type { ConsumerClient } from './consumer-client.js';
 import type { KafkaLogger } from './kafka-logger.js';
 import type { ConnectionSettings, KafkaSourceOptions, SourceTiming } from './kafka.options.js';
+import { patchProduceEncoding } from './produce-encoding.js';
 import { patchIdleTimers } from './timer-patch.js';
 
 const { Kafka, logLevel } = kafkajs;
@@ -56,6 +57,7 @@ export function createKafka(
   logger: KafkaLogger,
 ): KafkaClient {
   patchIdleTimers(logger);
+  patchProduceEncoding(logger);
   return new Kafka(clientConfig(connection, requestTimeoutMs, logger));
 }
 

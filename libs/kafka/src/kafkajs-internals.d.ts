@@ -14,3 +14,41 @@ declare module 'kafkajs-snappy' {
   }
   export default function snappy(): Codec;
 }
+
+declare module 'kafkajs/src/protocol/encoder.js' {
+  export default class Encoder {
+    readonly buf: Buffer;
+    readonly buffer: Buffer;
+    size(): number;
+    writeInt16(value: number): this;
+    writeInt32(value: number): this;
+    writeString(value: string | null): this;
+    writeArray(values: readonly Encoder[]): this;
+    writeEncoder(value: Encoder): this;
+  }
+}
+
+declare module 'kafkajs/src/protocol/recordBatch/v0/index.js' {
+  import type Encoder from 'kafkajs/src/protocol/encoder.js';
+  const recordBatch: { RecordBatch(options: object): Promise<Encoder> };
+  export default recordBatch;
+}
+
+declare module 'kafkajs/src/protocol/recordBatch/record/v0/index.js' {
+  export default function record(message: object): { readonly buffer: Buffer };
+}
+
+declare module 'kafkajs/src/protocol/requests/produce/index.js' {
+  const produce: {
+    readonly versions: readonly string[];
+    protocol: (options: { version: number }) => (given: {
+      readonly topicData: readonly object[];
+    }) => {
+      request: {
+        encode(): Promise<import('kafkajs/src/protocol/encoder.js').default>;
+      };
+      response: unknown;
+    };
+  };
+  export default produce;
+}
