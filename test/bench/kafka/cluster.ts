@@ -2,12 +2,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import kafkajs, { type Message } from 'kafkajs';
 import type { Broker } from '../../support/kafka-broker.mjs';
+import { until } from '../../support/until.js';
 import { recordsOf } from '../rest/orders.js';
 import { PARTITIONS } from './job.js';
 
 const { Kafka, logLevel, Partitioners } = kafkajs;
 
 const RECORDS_PER_SEND = 1000;
+const LED_WITHIN_MS = 30_000;
 
 type Client = InstanceType<typeof Kafka>;
 
@@ -46,6 +48,13 @@ export class BenchCluster {
       waitForLeaders: true,
       topics: [{ topic, numPartitions: PARTITIONS, replicationFactor: 1 }],
     });
+    // A leader that has just been elected refuses its first requests.
+    const isLed = (): Promise<boolean> =>
+      this.count(topic).then(
+        () => true,
+        () => false,
+      );
+    await until(isLed, { deadlineMs: LED_WITHIN_MS, what: `leaders of ${topic}` });
   }
 
   async deleteTopic(topic: string): Promise<void> {

@@ -37,7 +37,8 @@ class PlainLoop {
     });
   }
 
-  private async take({ batch, heartbeat }: EachBatchPayload): Promise<void> {
+  private async take(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
     const { topic, partition, messages } = batch;
     for (let from = 0; from < messages.length; from += RECORDS_PER_SEND) {
       const chunk = messages.slice(from, from + RECORDS_PER_SEND);
@@ -48,7 +49,7 @@ class PlainLoop {
           SELECT $1, $2, * FROM unnest($3::bigint[]) ON CONFLICT DO NOTHING`,
         values: [topic, partition, chunk.map(({ offset }) => offset)],
       });
-      await heartbeat();
+      await payload.heartbeat();
     }
     const offset = String(BigInt(batch.lastOffset()) + 1n);
     await this.consumer.commitOffsets([{ topic, partition, offset }]);
