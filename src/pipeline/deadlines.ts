@@ -64,6 +64,9 @@ export class Deadlines<T> {
     else entry.before.after = entry.after;
     if (entry.after === undefined) this.last = entry.before;
     else entry.after.before = entry.before;
+    // One that is dead but was promoted would keep all later ones, and their records, alive until a major collection.
+    entry.before = undefined;
+    entry.after = undefined;
   }
 
   /** Forgets all of them and the timer. */

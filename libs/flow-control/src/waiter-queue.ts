@@ -109,6 +109,9 @@ export class WaiterQueue<Request, Grant> {
     else previous.next = next;
     if (next === undefined) this.last = previous;
     else next.previous = previous;
+    // A settled waiter that lives on in the old generation must not keep the later ones alive.
+    waiter.previous = undefined;
+    waiter.next = undefined;
     this.length -= 1;
     waiter.timer?.cancel();
     waiter.signal?.removeEventListener('abort', waiter.onAbort);
