@@ -70,18 +70,29 @@ function setUp(capacity = 10) {
 }
 
 describe('HandOver', () => {
-  it('moves records at once while the next stage grants, and gives their credits back after (H2)', () => {
-    const { next, outstanding, push, left } = setUp();
+  it('moves records at once while the next stage grants, and gives their credits back after (H2)', async () => {
+    const { clock, next, outstanding, push, left } = setUp();
     const records = push(4);
+    await clock.advanceAsync(0);
     expect(next.taken).toEqual(records);
     expect(outstanding('AsyncEgress')).toBe(0);
     expect(outstanding('FinalSink')).toBe(4);
     expect(left).toEqual([4]);
   });
 
+  it('takes one grant for all that is pushed before it moves (H4)', async () => {
+    const { clock, next, push, left } = setUp();
+    const records = [...push(1), ...push(2), ...push(1)];
+    await clock.advanceAsync(0);
+    expect(next.taken).toEqual(records);
+    expect(next.lots).toHaveLength(1);
+    expect(left).toEqual([4]);
+  });
+
   it('keeps the order of push over partial grants (H1)', async () => {
     const { clock, next, outstanding, push, handOver } = setUp(3);
     const records = [...push(2), ...push(5), ...push(1)];
+    await clock.advanceAsync(0);
     expect(handOver.waiting).toBe(5);
     expect(outstanding('AsyncEgress')).toBe(5);
     for (let i = 0; i < 3; i += 1) {
@@ -116,6 +127,7 @@ describe('HandOver', () => {
     const old = makeRecords(1, () => ({ sizeBytes: 10 }));
     handOver.queueBacklog(new FakeBacklog([...old]));
     const later = push(1);
+    await clock.advanceAsync(0);
     expect(handOver.waiting).toBe(2);
     for (let i = 0; i < 5; i += 1) {
       next.free();
@@ -156,6 +168,7 @@ describe('HandOver', () => {
   it('moves nothing after a stop; what waits stays in the journal', async () => {
     const { clock, handOver, next, push, outstanding } = setUp(1);
     const [first] = push(2);
+    await clock.advanceAsync(0);
     handOver.stop();
     next.free();
     await clock.advanceAsync(0);

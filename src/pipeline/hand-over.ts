@@ -32,6 +32,8 @@ const MAX_REQUEST = 1000;
  * H1 order: records leave in the order of `push`; a backlog has the place at which it was queued.
  * H2 a record's own credit goes back after the next stage has taken it, never before.
  * H3 no closure, promise or timer per record: one waiting request for credits at a time.
+ * H4 what is pushed before the microtasks of now have run goes on together: the records of one flush come one by one,
+ *    and each slice costs a grant, a lot and its return.
  * Bounded by the credits of the stage: every record in here holds one.
  */
 export class HandOver {
@@ -75,6 +77,7 @@ export class HandOver {
 
   private async run(): Promise<void> {
     const { controller, next } = this.options;
+    await undefined;
     try {
       while (this.head < this.queue.length && !this.stopping.signal.aborted) {
         const first = this.queue[this.head]!;
