@@ -37,8 +37,19 @@ const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([401, 403, 408, 425]);
 /** `fetch` wraps what went wrong once or twice. */
 const MAX_CAUSES = 3;
 
-/** Sorts what a call threw. An error's numeric `status` and `retryAfterMs` count as the destination's answer. */
+/**
+ * Sorts what a call threw. An error's numeric `status` and `retryAfterMs` count as the destination's answer. Never throws:
+ * a function of the pipeline can throw anything, also what throws when it is looked at.
+ */
 export function failureOf(error: unknown): Failure {
+  try {
+    return sorted(error);
+  } catch {
+    return { kind: 'retryable', message: 'threw something that can not be read' };
+  }
+}
+
+function sorted(error: unknown): Failure {
   const message = describe(error);
   if (error instanceof UnusableResultError) return { kind: 'final', message };
   if (error instanceof UnsafeNumberError)

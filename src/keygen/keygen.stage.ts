@@ -6,6 +6,7 @@ import { drain } from '../pipeline/drain.js';
 import { InFlight } from '../pipeline/in-flight.js';
 import { passOn } from '../pipeline/pass-on.js';
 import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
+import { isUnawaited } from '../pipeline/promise-like.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { Slice, Stage } from '../pipeline/stage.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
@@ -103,7 +104,7 @@ export class KeyGenStage implements Stage {
         record.key = asKey(key(record.payload as never));
         record.keyBytes = undefined;
       } catch (error) {
-        record.verdict = { kind: 'refused', error: asPipelineError(error) };
+        record.verdict = { kind: 'refused', error: PipelineFunctionError.threw('key', error) };
         return;
       }
     }
@@ -136,18 +137,14 @@ function asKey(key: unknown): string | undefined {
   if (typeof key === 'string' && !key.includes('\0')) return key;
   if (key === undefined || key === null) return undefined;
   if (typeof key === 'number' && Number.isFinite(key)) return String(key);
-  const given =
-    typeof key === 'string'
-      ? 'text with U+0000'
-      : typeof key === 'number'
-        ? String(key)
-        : typeof key;
+  const what = isUnawaited(key) ? 'a promise' : shown(key);
   throw new PipelineFunctionError(
     'key',
-    `must return a string, a number, undefined or null (got ${given})`,
+    `must return a string, a number, undefined or null (got ${what})`,
   );
 }
 
-function asPipelineError(error: unknown): PipelineFunctionError {
-  return error instanceof PipelineFunctionError ? error : PipelineFunctionError.threw('key', error);
+function shown(key: unknown): string {
+  if (typeof key === 'string') return 'text with U+0000';
+  return typeof key === 'number' ? String(key) : typeof key;
 }

@@ -18,9 +18,15 @@ export class PipelineFunctionError extends Error {
     super(`The pipeline's ${step} ${what}.`, options);
   }
 
-  /** For what was thrown; its text stays out of the message, since it may hold the payload. */
+  /** For what was thrown, if not one of these; its text stays out of the message, since it may hold the payload. */
   static threw(step: PipelineFunction, cause: unknown): PipelineFunctionError {
-    const kind = cause instanceof Error ? cause.name : typeof cause;
-    return new PipelineFunctionError(step, `threw (${kind})`, { cause });
+    try {
+      if (cause instanceof PipelineFunctionError) return cause;
+      const kind = cause instanceof Error ? String(cause.name) : typeof cause;
+      return new PipelineFunctionError(step, `threw (${kind})`, { cause });
+    } catch {
+      // Anything can be thrown, also what throws when it is looked at; nobody is to look at it again.
+      return new PipelineFunctionError(step, 'threw (something that can not be read)');
+    }
   }
 }
