@@ -77,7 +77,7 @@ export class HandOver {
 
   private async run(): Promise<void> {
     const { controller, next } = this.options;
-    await undefined;
+    await Promise.resolve();
     try {
       while (this.head < this.queue.length && !this.stopping.signal.aborted) {
         const first = this.queue[this.head]!;
