@@ -5,11 +5,12 @@ import {
 } from '../pipeline/definition.js';
 import { payloadBytes } from '../pipeline/payload-bytes.js';
 import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
+import { isUnawaited } from '../pipeline/promise-like.js';
 import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
 import type { StandardSchemaV1 } from '../pipeline/standard-schema.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 import type { IngressOptions } from './ingress.options.js';
-import { isPromise, validate } from './validation.js';
+import { validate } from './validation.js';
 
 const ACCEPTED: Verdict = { kind: 'accepted' };
 const NO_HEADERS: RecordHeaders = Object.freeze({});
@@ -63,15 +64,12 @@ export class Processing {
       key: record.key,
       headers: record.headers ?? NO_HEADERS,
     };
-    let processed: unknown;
     try {
-      processed = this.preprocess(value as never, context);
+      const processed: unknown = this.preprocess(value as never, context);
+      if (!isUnawaited(processed)) return processed;
     } catch (error) {
       throw PipelineFunctionError.threw('preprocess', error);
     }
-    if (!isPromise(processed)) return processed;
-    // Nobody awaits it; its rejection must not end the process.
-    processed.then(undefined, () => undefined);
     throw new PipelineFunctionError('preprocess', 'returned a promise, but it must be synchronous');
   }
 }

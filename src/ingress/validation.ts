@@ -1,4 +1,5 @@
 import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
+import { isUnawaited } from '../pipeline/promise-like.js';
 import type { ValidationIssue } from '../pipeline/record.js';
 import type {
   StandardIssue,
@@ -18,29 +19,34 @@ const MAX_MESSAGE_LENGTH = 500;
 /** Checks a payload. Throws a PipelineFunctionError when the schema throws or wants to be awaited. */
 export function validate(schema: StandardSchemaV1 | undefined, payload: unknown): Validated {
   if (schema === undefined) return { value: payload };
-  let result: StandardResult<unknown> | Promise<StandardResult<unknown>>;
+  const result = resultOf(schema, payload);
+  if (isUnawaited(result)) {
+    throw new PipelineFunctionError('schema', 'returned a promise, but validation is synchronous');
+  }
   try {
-    result = schema['~standard'].validate(payload);
+    return readResult(result);
+  } catch (error) {
+    const what = 'gave what is no result of a Standard Schema';
+    throw new PipelineFunctionError('schema', what, { cause: error });
+  }
+}
+
+function resultOf(schema: StandardSchemaV1, payload: unknown): unknown {
+  try {
+    return schema['~standard'].validate(payload);
   } catch (error) {
     throw PipelineFunctionError.threw('schema', error);
   }
-  if (isPromise(result)) {
-    // Nobody awaits it; its rejection must not end the process.
-    result.then(undefined, () => undefined);
-    throw new PipelineFunctionError('schema', 'returned a promise, but validation is synchronous');
-  }
-  if (result.issues === undefined) return { value: result.value };
-  return { issues: result.issues.slice(0, MAX_ISSUES).map(asIssue) };
 }
 
-/** Whether something would have to be awaited. */
-export function isPromise(value: unknown): value is Promise<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'then' in value &&
-    typeof value.then === 'function'
-  );
+/** Throws whatever reading it throws: a schema is foreign code, and its result may be anything. */
+function readResult(result: unknown): Validated {
+  const { issues } = result as StandardResult<unknown>;
+  if (issues !== undefined) return { issues: issues.slice(0, MAX_ISSUES).map(asIssue) };
+  if (typeof result === 'object' && result !== null && 'value' in result) {
+    return { value: result.value };
+  }
+  throw new TypeError('A result has a value or issues.');
 }
 
 /** A JSON pointer (RFC 6901): `~` is written `~0`, `/` is written `~1`. */
