@@ -7,6 +7,7 @@ import { payloadBytes } from '../pipeline/payload-bytes.js';
 import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
 import { isUnawaited } from '../pipeline/promise-like.js';
 import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
+import { storable } from '../pipeline/retry-policy.js';
 import type { StandardSchemaV1 } from '../pipeline/standard-schema.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 import type { IngressOptions } from './ingress.options.js';
@@ -14,7 +15,15 @@ import { validate } from './validation.js';
 
 const ACCEPTED: Verdict = { kind: 'accepted' };
 const NO_HEADERS: RecordHeaders = Object.freeze({});
-const discard = (reason: string): Discarded => new Discarded(reason);
+
+/** The books keep the reason, so it is cut and cleaned as the text of an error is. */
+function discard(reason: unknown): Discarded {
+  if (typeof reason === 'string') return new Discarded(storable(reason));
+  throw new PipelineFunctionError(
+    'preprocess',
+    `must give discard a text as its reason (got ${typeof reason})`,
+  );
+}
 
 /**
  * Validation and preprocessing of one record: what becomes of it, its payload and the bytes that will be delivered.
