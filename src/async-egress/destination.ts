@@ -19,8 +19,6 @@ export const EGRESS_DESTINATION_NAME = 'egress';
 
 /** An answer larger than this is refused: what replaces a payload is held in memory. */
 const MAX_ANSWER_BYTES = 1_048_576;
-/** A destination that asks for more than this is asked again anyway: the record holds a credit. */
-const MAX_RETRY_AFTER_MS = 300_000;
 
 /** The definition's `egress`, or the POST to EGRESS_URL, or neither. */
 export function destinationOf(
@@ -102,6 +100,5 @@ function parseAnswer(text: string): unknown {
 function retryAfterMs(header: string | string[] | undefined): number | undefined {
   if (typeof header !== 'string') return undefined;
   const waitMs = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  if (!Number.isFinite(waitMs)) return undefined;
-  return Math.min(MAX_RETRY_AFTER_MS, Math.max(0, waitMs));
+  return Number.isFinite(waitMs) ? waitMs : undefined;
 }

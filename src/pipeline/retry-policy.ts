@@ -37,6 +37,8 @@ export type Consequence =
       readonly reason: 'rejected' | 'attempts-used-up' | 'unsafe-number';
     };
 
+/** A destination that asks for more than this is asked again anyway: the record holds a credit. */
+const MAX_RETRY_AFTER_MS = 300_000;
 /** Failed attempts that a record remembers. */
 const MAX_FAILURES_KEPT = 20;
 /** Characters of an error's text that are kept. */
@@ -79,7 +81,7 @@ export class RetryPolicy {
       case 'outage':
         return { kind: 'retry', delayMs, isHeld: true };
       case 'busy':
-        return { kind: 'retry', delayMs: failure.retryAfterMs ?? delayMs, isHeld: true };
+        return { kind: 'retry', delayMs: this.askedFor(failure) ?? delayMs, isHeld: true };
       case 'final':
         record.attempts += 1;
         return { kind: 'dead-letter', reason: failure.reason ?? 'rejected' };
@@ -89,6 +91,12 @@ export class RetryPolicy {
           ? { kind: 'retry', delayMs, isHeld: false }
           : { kind: 'dead-letter', reason: 'attempts-used-up' };
     }
+  }
+
+  /** What the destination asks for, within bounds: `Retry-After: 0` must not become a loop, nor a year a lost credit. */
+  private askedFor({ retryAfterMs }: Failure): number | undefined {
+    if (retryAfterMs === undefined) return undefined;
+    return Math.min(Math.max(retryAfterMs, this.options.baseDelayMs), MAX_RETRY_AFTER_MS);
   }
 
   private remember(record: PipelineRecord, { message, status }: Failure): void {
