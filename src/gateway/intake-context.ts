@@ -1,5 +1,4 @@
 import { LazyAbort } from '../pipeline/lazy-abort.js';
-import { setMaxListeners } from 'node:events';
 import type { Priority } from '../pipeline/record.js';
 
 declare module 'fastify' {
@@ -24,10 +23,7 @@ export class IntakeContext {
     /** Of the header; a record's own wins. */
     readonly priority: Priority | undefined,
     readonly isStream: boolean,
-  ) {
-    // Each record of a batch that waits listens; a batch is bounded, and Node would warn of a leak on every one.
-    setMaxListeners(Infinity, this.gone.signal);
-  }
+  ) {}
 
   /** Aborted when the caller has left before its answer. */
   get signal(): AbortSignal {
