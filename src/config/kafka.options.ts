@@ -60,8 +60,8 @@ export const kafkaOptions = options('KAFKA', {
     .describe(
       'Sets the values of producer and consumer together. standard and high-throughput hold a lone record back for up to a second.',
     ),
-  batchBytes: tuned(1, 'Bytes at which a batch for one partition is sent.'),
-  lingerMs: tuned(0, 'Longest time that a batch waits to become larger, in ms.'),
+  batchBytes: tuned(1, 'Bytes at which a send to one partition is due.'),
+  lingerMs: tuned(0, 'Longest time that records wait for a send to be due, in ms.'),
   bufferBytes: tuned(1, 'Bytes of all records in the producer, those being sent included.'),
   compression: choice(COMPRESSIONS)
     .optional()
@@ -69,6 +69,7 @@ export const kafkaOptions = options('KAFKA', {
   retries: tuned(0, 'Tries of a send after its first one, within one attempt of FinalSink.'),
   maxInFlightRequests: tuned(1, 'Requests of the producer under way to one broker.'),
   maxRecordsPerSend: tuned(1, 'Records of one send.'),
+  maxBytesPerSend: tuned(1, 'Bytes of one send, when more than KAFKA_BATCH_BYTES wait.'),
   producerRequestTimeoutMs: tuned(1, 'How long a broker may take to answer the producer, in ms.'),
   minBytes: tuned(1, 'Bytes that the broker waits for before it answers a fetch.'),
   maxWaitTimeMs: tuned(1, 'Longest time that the broker waits for them, in ms.'),

@@ -55,6 +55,7 @@ class Model {
   ) {
     this.queue = new ProducerQueue(this.producer, {
       batchBytes: 2000,
+      maxBytesPerSend: 3000,
       maxRecordsPerSend: MAX_RECORDS_PER_SEND,
       ackTimeoutMs: ACK_TIMEOUT_MS,
       maxRecords: MAX_RECORDS,

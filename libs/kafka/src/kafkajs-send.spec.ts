@@ -140,6 +140,7 @@ async function deliverOurs(cluster: TwoBrokers, records: readonly Outgoing[]) {
   const queue = new ProducerQueue(producer, {
     ...tuningOf('low-latency'),
     maxRecordsPerSend: 2,
+    maxBytesPerSend: 1_000_000,
     maxRecords: 100,
     ackTimeoutMs: 10_000,
     idempotent: false,

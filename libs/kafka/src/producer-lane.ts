@@ -17,12 +17,14 @@ export interface FailedSend {
 }
 
 export interface LaneOptions {
-  /** A batch is complete at this many bytes (a larger record travels alone) … */
+  /** A send is due when this many bytes wait … */
   readonly batchBytes: number;
-  /** … or at this many records. */
-  readonly maxRecordsPerSend: number;
-  /** An incomplete batch is sent this long after its first record came. */
+  /** … or this long after the first of them came. */
   readonly lingerMs: number;
+  /** What waits when it is due goes together: at most this many records … */
+  readonly maxRecordsPerSend: number;
+  /** … and bytes, never less than `batchBytes` (a larger record travels alone). */
+  readonly maxBytesPerSend: number;
   readonly ackTimeoutMs: number;
   readonly clock: Clock;
 }
@@ -69,7 +71,8 @@ interface Flight {
  * Q1 one send is out at most, also after its acknowledgment timeout: nothing of the partition overtakes it.
  * Q2 every entry is settled exactly once. A late answer ends records that still wait at the head; for records that were
  *    given up meanwhile it is only counted.
- * Q3 a batch holds at most `maxRecordsPerSend` records, and at most `batchBytes` unless it is a single record.
+ * Q3 a batch holds at most `maxRecordsPerSend` records, and at most `maxBytesPerSend` unless it is a single record.
+ * Q4 a broker that takes less in a send than `maxBytesPerSend` is asked for less from then on, down to `batchBytes`.
  */
 export class ProducerLane {
   /** Of all records inside, those that are out included. */
@@ -80,12 +83,18 @@ export class ProducerLane {
   private parts: Batch[] = [];
   private timer: Timer | undefined;
   private backoffUntilMs = 0;
+  /** Q4 */
+  private maxBytes: number;
+  /** Of the batch that is being halved; 0 when none is, NaN when one of its records is to blame. */
+  private halvedBytes = 0;
 
   constructor(
     readonly partition: number,
     private readonly options: LaneOptions,
     private readonly host: LaneHost,
-  ) {}
+  ) {
+    this.maxBytes = Math.max(options.batchBytes, options.maxBytesPerSend);
+  }
 
   get state(): LaneState {
     return this.laneState;
@@ -146,14 +155,13 @@ export class ProducerLane {
 
   /** Moves the next batch to the head of the lane, or lingers. */
   private cutWhenDue(): boolean {
-    const { batchBytes, maxRecordsPerSend } = this.options;
     const lingerMs = this.lingerLeftMs();
     if (lingerMs > 0) {
       if (this.laneState !== 'lingering') this.wait('lingering', lingerMs);
       return false;
     }
     this.rest('idle');
-    const entries = this.fifo.cut(maxRecordsPerSend, batchBytes);
+    const entries = this.fifo.cut(this.options.maxRecordsPerSend, this.maxBytes);
     this.parts.push({ entries, failedSends: 0 });
     this.host.batchComplete(this.partition);
     return true;
@@ -239,6 +247,7 @@ export class ProducerLane {
     const { failedSends } = batch;
     const records = batch.entries.map((entry) => entry.record);
     const delayMs = this.host.failed({ failure, records, failedSends });
+    if (failure.kind === 'final') this.halvedBytes = NaN;
     if (delayMs === undefined || failure.kind === 'final')
       this.end(batch, () => ({ kind: 'failed', failure }));
     else this.backoffUntilMs = this.options.clock.now() + delayMs;
@@ -246,15 +255,26 @@ export class ProducerLane {
 
   private halve(batch: Batch): void {
     const { entries, failedSends } = batch;
+    if (this.halvedBytes === 0)
+      this.halvedBytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const middle = entries.length >>> 1;
     const halves = [entries.slice(0, middle), entries.slice(middle)];
     this.parts.splice(0, 1, ...halves.map((half) => ({ entries: half, failedSends })));
     this.backoffUntilMs = 0;
   }
 
+  /** A batch that went in halves, without a record to blame, was too large as a whole. */
+  private learnSize(): void {
+    if (this.halvedBytes > 0) {
+      this.maxBytes = Math.max(this.options.batchBytes, this.halvedBytes >>> 1);
+    }
+    this.halvedBytes = 0;
+  }
+
   private end(batch: Batch, outcomeOf: (index: number) => SendOutcome): void {
     this.parts.shift();
     this.backoffUntilMs = 0;
+    if (this.parts.length === 0) this.learnSize();
     batch.entries.forEach((entry, index) => {
       this.bytes -= entry.sizeBytes;
       this.host.settle(entry, outcomeOf(index));

@@ -22,6 +22,7 @@ function setup(given: Partial<ProducerQueueOptions> = {}, partitions = 1, isAway
   });
   const queue = new ProducerQueue(producer, {
     batchBytes: 1_000_000,
+    maxBytesPerSend: 1_000_000,
     maxRecordsPerSend: 1000,
     lingerMs: 0,
     ackTimeoutMs: 10_000,
@@ -86,8 +87,8 @@ describe('ProducerQueue', () => {
       expect(producer.sends.map((send) => send.ids.length)).toEqual([1000, 1000, 500]);
     });
 
-    it('cuts a batch before it passes batchBytes, and lets a larger record travel alone', async () => {
-      const { clock, producer, queue } = setup({ batchBytes: 1000 });
+    it('cuts a batch before it passes maxBytesPerSend, and lets a larger record travel alone (Q3)', async () => {
+      const { clock, producer, queue } = setup({ batchBytes: 1000, maxBytesPerSend: 1000 });
       const large = record({ value: Buffer.alloc(5000) });
       const small = some(4, { value: Buffer.alloc(300) });
       void queue.deliver([small[0]!, small[1]!, small[2]!, large, small[3]!]);
@@ -96,6 +97,44 @@ describe('ProducerQueue', () => {
         await settled(clock);
       }
       expect(producer.sends.map((send) => send.ids.length)).toEqual([2, 1, 1, 1]);
+    });
+
+    it('sends what has gathered together when a send is due, also above batchBytes', async () => {
+      const { clock, producer, queue } = setup({ batchBytes: 1000, maxBytesPerSend: 3000 });
+      for (let i = 0; i < 20; i += 1) void queue.deliver(some(1, { value: Buffer.alloc(300) }));
+      while (producer.out.length > 0) {
+        producer.out.forEach((send) => send.answer());
+        await settled(clock);
+      }
+      expect(producer.sends.map((send) => send.ids.length)).toEqual([1, 7, 7, 5]);
+    });
+
+    it('asks a broker for less after a batch that was too large as a whole, and for no less than batchBytes (Q4)', async () => {
+      const { clock, producer, queue } = setup({ batchBytes: 1000, maxBytesPerSend: 4000 });
+      void queue.deliver(some(40, { value: Buffer.alloc(300) }));
+      while (producer.out.length > 0) {
+        producer.out.forEach((send) =>
+          send.ids.length > 3 ? send.fail(brokerError('MESSAGE_TOO_LARGE')) : send.answer(),
+        );
+        await settled(clock);
+      }
+      const sizes = producer.sends.map((send) => send.ids.length);
+      expect(sizes.slice(0, 2)).toEqual([10, 5]);
+      expect(sizes.slice(-4)).toEqual([2, 2, 2, 1]);
+    });
+
+    it('keeps the size of its sends when a single record was refused (Q4)', async () => {
+      const { clock, producer, queue } = setup({ batchBytes: 1000, maxBytesPerSend: 4000 });
+      const records = some(30, { value: Buffer.alloc(300) });
+      const poison = records[4]!.recordId;
+      void queue.deliver(records);
+      while (producer.out.length > 0) {
+        producer.out.forEach((send) =>
+          send.ids.includes(poison) ? send.fail(brokerError('MESSAGE_TOO_LARGE')) : send.answer(),
+        );
+        await settled(clock);
+      }
+      expect(producer.sends.at(-1)?.ids).toHaveLength(10);
     });
 
     it('lets an incomplete batch linger from its first record on, and not longer', async () => {

@@ -21,7 +21,7 @@ export interface ConsumerTuning {
 
 /** What a profile sets for the producer. */
 export interface ProducerTuning {
-  /** `batch.size`, per partition */
+  /** `batch.size`, per partition: a send is due at this many bytes. */
   readonly batchBytes: number;
   readonly lingerMs: number;
   /** `buffer.memory` */
@@ -34,6 +34,8 @@ export interface ProducerTuning {
   /** Per broker; a partition never has more than one send under way. */
   readonly maxInFlightRequests: number;
   readonly maxRecordsPerSend: number;
+  /** What has gathered while the send before was out goes together, up to this (docs/adr/0023). */
+  readonly maxBytesPerSend: number;
   /** Of the producer's client. */
   readonly producerRequestTimeoutMs: number;
 }
@@ -53,6 +55,8 @@ const standard: KafkaTuning = {
   maxInFlightRequests: 1,
   // Grouping is quadratic in kafkajs: 1 000 take 2.7 ms, 5 000 take 46.
   maxRecordsPerSend: 1000,
+  // Brokers take 1 MiB unless told otherwise; above 100 KiB there is nothing left to gain.
+  maxBytesPerSend: 128 * KIB,
   producerRequestTimeoutMs: 2000,
   minBytes: MIB,
   maxWaitTimeMs: 500,
