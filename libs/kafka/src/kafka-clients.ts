@@ -9,6 +9,7 @@ import type { KafkaLogger } from './kafka-logger.js';
 import type { ConnectionSettings, KafkaSourceOptions, SourceTiming } from './kafka.options.js';
 import { patchProduceEncoding } from './produce-encoding.js';
 import { patchIdleTimers } from './timer-patch.js';
+import { patchVarLong } from './varlong-patch.js';
 
 const { Kafka, logLevel } = kafkajs;
 
@@ -58,6 +59,7 @@ export function createKafka(
 ): KafkaClient {
   patchIdleTimers(logger);
   patchProduceEncoding(logger);
+  patchVarLong(logger);
   return new Kafka(clientConfig(connection, requestTimeoutMs, logger));
 }
 

@@ -52,3 +52,28 @@ declare module 'kafkajs/src/protocol/requests/produce/index.js' {
   };
   export default produce;
 }
+
+declare module 'kafkajs/src/producer/groupMessagesPerPartition.js' {
+  export default function groupMessagesPerPartition(given: {
+    readonly topic: string;
+    readonly partitionMetadata: readonly object[];
+    readonly partitioner: (given: never) => number;
+    readonly messages: readonly object[];
+  }): Record<string, readonly object[]>;
+}
+
+declare module 'kafkajs/src/protocol/decoder.js' {
+  export default class Decoder {
+    constructor(buffer: Buffer);
+    buffer: Buffer;
+    offset: number;
+    readVarLong(): { toString(): string };
+  }
+}
+
+declare module 'kafkajs/src/utils/long.js' {
+  export default class Long {
+    static fromInt(value: number): Long;
+    toString(): string;
+  }
+}

@@ -9,6 +9,7 @@ import {
 import { compressionType } from './compression.js';
 import { PartitionNotAnsweredError } from './errors/partition-not-answered.error.js';
 import type { Outgoing } from './kafka-sink.js';
+import { OnePartitionMessages } from './one-partition-messages.js';
 import { baseOffsetOf, messageOf } from './outgoing-message.js';
 import type { PartitionProducer } from './partition-producer.js';
 import type { ProducerTuning } from './profiles.js';
@@ -82,7 +83,9 @@ export class KafkajsProducer implements PartitionProducer {
     const connection = await this.connected();
     connection.sendsOut += 1;
     try {
-      const messages = records.map((record) => messageOf(record, partition, failedSends));
+      const messages = OnePartitionMessages.take(
+        records.map((record) => messageOf(record, partition, failedSends)),
+      );
       const request = { topic, messages, ...sendSettings(this.options.tuning) };
       return baseOffsetOf(await connection.producer.send(request), topic, partition);
     } catch (error) {

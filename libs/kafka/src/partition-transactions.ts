@@ -3,6 +3,7 @@ import { sleep } from '#libs/flow-control';
 import { compressionType } from './compression.js';
 import type { Outgoing, SendFailure, SendOutcome } from './kafka-sink.js';
 import { SEND_RETRY } from './kafkajs-producer.js';
+import { OnePartitionMessages } from './one-partition-messages.js';
 import { baseOffsetOf, messageOf } from './outgoing-message.js';
 import { Partitioner } from './partitioner.js';
 import { isConcurrentTransaction, sendFailureOf } from './send-failure.js';
@@ -188,7 +189,9 @@ export class PartitionTransactions {
   private async send(transaction: Transaction, part: Part): Promise<void> {
     const { topic, tuning } = this.options;
     const { partition, batch, outcomes, refused } = part;
-    const messages = batch.map((record) => messageOf(record, partition, 0));
+    const messages = OnePartitionMessages.take(
+      batch.map((record) => messageOf(record, partition, 0)),
+    );
     try {
       const compression = compressionType(tuning.compression);
       const timeout = tuning.producerRequestTimeoutMs;
