@@ -1,49 +1,29 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type ScriptedAnswer, ScriptedReceiver } from '../../test/support/scripted-receiver.js';
 import { StageHarness } from '../../test/support/stage-harness.js';
 import { until } from '../../test/support/until.js';
 import { asyncEgressOptions } from './async-egress.options.js';
 import { failureOf } from './egress-failure.js';
 
-interface Received {
-  readonly method: string | undefined;
-  readonly path: string | undefined;
-  readonly headers: IncomingMessage['headers'];
-  readonly body: string;
-}
-
 describe('The call to EGRESS_URL', () => {
-  let server: Server;
-  let url: string;
-  const received: Received[] = [];
-  let respond: (response: ServerResponse) => void = (response) => response.writeHead(204).end();
+  let receiver: ScriptedReceiver;
 
   beforeAll(async () => {
-    server = createServer((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        const { method, url: path, headers } = request;
-        received.push({ method, path, headers, body: Buffer.concat(chunks).toString() });
-        respond(response);
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/enrich?by=test`;
+    receiver = await ScriptedReceiver.start();
   });
 
-  afterAll(() => new Promise((resolve) => server.close(resolve)));
+  afterAll(() => receiver.stop());
 
   beforeEach(() => {
-    received.length = 0;
+    receiver.requests.length = 0;
   });
 
   /** Real time is only the network's; the stage's own time stands still. */
   async function run(
-    answer: (response: ServerResponse) => void,
+    answer: ScriptedAnswer,
     headers?: string,
   ): Promise<{ end: string | undefined; body: string | undefined; record: object }> {
-    respond = answer;
+    receiver.answer = () => answer;
+    const url = `${receiver.url}/enrich?by=test`;
     const harness = await new StageHarness({
       egress: { url, ...(headers === undefined ? {} : { headers }) },
     }).start();
@@ -56,12 +36,9 @@ describe('The call to EGRESS_URL', () => {
   }
 
   it('POSTs the bytes of the record with its id and EGRESS_HEADERS', async () => {
-    const { end } = await run(
-      (response) => response.writeHead(204).end(),
-      '{"Authorization":"Bearer secret"}',
-    );
+    const { end } = await run({ status: 204 }, '{"Authorization":"Bearer secret"}');
     expect(end).toBe('acknowledged');
-    expect(received).toMatchObject([
+    expect(receiver.requests).toMatchObject([
       {
         method: 'POST',
         path: '/enrich?by=test',
@@ -76,14 +53,14 @@ describe('The call to EGRESS_URL', () => {
   });
 
   it('replaces the payload by the answer of a 200, keeps it at a 204', async () => {
-    const replaced = await run((response) => response.writeHead(200).end('{"m":2}'));
-    const kept = await run((response) => response.writeHead(204).end());
+    const replaced = await run({ body: '{"m":2}' });
+    const kept = await run({ status: 204 });
     expect([replaced.body, kept.body]).toEqual(['{"m":2}', '{"n":1}']);
   });
 
   it('dead-letters a record whose answer is not JSON or too large', async () => {
-    const text = await run((response) => response.writeHead(200).end('<html>'));
-    const large = await run((response) => response.writeHead(200).end(`"${'x'.repeat(2 ** 21)}"`));
+    const text = await run({ body: '<html>' });
+    const large = await run({ body: `"${'x'.repeat(2 ** 21)}"` });
     expect([text.end, large.end]).toEqual(['dead-lettered: rejected', 'dead-lettered: rejected']);
     expect(large.record).toMatchObject({
       failures: [{ error: expect.stringContaining('larger than 1048576 bytes') }],
@@ -91,8 +68,8 @@ describe('The call to EGRESS_URL', () => {
   });
 
   it('sorts answers by their status', async () => {
-    const bad = await run((response) => response.writeHead(422).end());
-    const broken = await run((response) => response.writeHead(500).end());
+    const bad = await run({ status: 422 });
+    const broken = await run({ status: 500 });
     expect(bad.end).toBe('dead-lettered: rejected');
     expect(broken.end).toBeUndefined();
     expect(broken.record).toMatchObject({ attempts: 1, failures: [{ status: 500 }] });
@@ -100,15 +77,13 @@ describe('The call to EGRESS_URL', () => {
 
   it('takes any answer with Retry-After as busy', async () => {
     for (const header of ['2', new Date(Date.now() + 60_000).toUTCString(), 'soon']) {
-      const { record } = await run((response) =>
-        response.writeHead(503, { 'retry-after': header }).end(),
-      );
+      const { record } = await run({ status: 503, headers: { 'retry-after': header } });
       expect(record).toMatchObject({ attempts: 0 });
     }
   });
 
   it('takes a connection that nobody accepts or that is cut as an outage', async () => {
-    const cut = await run((response) => response.destroy());
+    const cut = await run('drop');
     expect(cut.record).toMatchObject({ attempts: 0, failures: [{}], terminal: undefined });
   });
 });
