@@ -36,9 +36,14 @@ export class AdminGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean {
     const http = context.switchToHttp();
-    const { headers } = http.getRequest<FastifyRequest>();
-    const problem = this.problemWith(headers.host, headers.authorization);
-    if (problem === undefined) return true;
+    const request = http.getRequest<FastifyRequest>();
+    const { host, authorization } = request.headers;
+    const problem = this.problemWith(host, authorization);
+    if (problem === undefined) {
+      const name = this.options.adminToken === undefined ? 'loopback' : 'admin-token';
+      request.operator = { name, address: request.ip };
+      return true;
+    }
     const reply = http.getResponse<FastifyReply>();
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
     throw new HttpException({ ...problem }, problem.status);

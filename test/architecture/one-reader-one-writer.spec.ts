@@ -17,6 +17,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   total: 'src/ledger/',
   dead_letter: 'src/dead-letters/',
   redrive_job: 'src/dead-letters/',
+  setting: 'src/admin/',
 };
 
 const product = ['src', 'libs', 'pipelines'].flatMap((folder) =>
