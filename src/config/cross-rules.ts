@@ -1,7 +1,9 @@
 import type { AppOptions } from './app-options.js';
-import { brokenSinkRules, brokenSourceRules } from './kafka-settings.js';
+import { brokenSourceRules } from './kafka-settings.js';
 import { shownValue } from './option.js';
 import { isLoopback } from './service.options.js';
+import { brokenRulesOf } from './sink-rules.js';
+import { sinksOf } from './sinks-of.js';
 
 type GroupName = keyof AppOptions;
 
@@ -105,9 +107,11 @@ const RULES: readonly CrossRule[] = [
   {
     groups: ['kafka', 'sink', 'finalSink'],
     broken: (options) =>
-      options.sink.sinks === 'kafka'
-        ? brokenSinkRules(options, { topic: options.kafka.outputTopic, from: 'SINKS=kafka' })
-        : undefined,
+      options.sink.sinks === undefined
+        ? undefined
+        : sinksOf({ name: '' }, options).flatMap((sink) =>
+            brokenRulesOf(sink, options, `SINKS=${options.sink.sinks?.join()}`),
+          ),
   },
   {
     groups: ['kafka'],

@@ -91,6 +91,19 @@ export function list(shape: { item: RegExp; rule: string }): OptionType<readonly
   });
 }
 
+/** A comma list of at least one of the words, each only once. */
+export function choices<const Word extends string>(
+  words: readonly Word[],
+): OptionType<readonly Word[]> {
+  const { length } = words;
+  const item = new RegExp(`^(?:${words.join('|')})$`);
+  const type = list({
+    item,
+    rule: `${words.slice(0, length - 1).join(', ')} and ${words[length - 1]}`,
+  });
+  return type as unknown as OptionType<readonly Word[]>;
+}
+
 /** One of the listed words. */
 export function choice<const Word extends string>(words: readonly Word[]): OptionType<Word> {
   const rule = `one of ${words.join(', ')}`;

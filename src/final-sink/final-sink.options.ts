@@ -1,12 +1,14 @@
 import {
-  choice,
+  choices,
   flag,
   options,
   type OptionsOf,
   ratio,
+  secret,
   text,
   wholeNumber,
 } from '../config/option.js';
+import { areWebhookSecrets } from '../pipeline/webhook-secret.js';
 
 export const finalSinkOptions = options('FINAL_SINK', {
   bufferSize: wholeNumber({ min: 1 })
@@ -43,10 +45,27 @@ export const FINAL_SINK_OPTIONS = Symbol('FINAL_SINK_OPTIONS');
 const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_$]{0,62}(\.[A-Za-z_][A-Za-z0-9_$]{0,62})?$/;
 
 export const sinkOptions = options('', {
-  sinks: choice(['postgres', 'kafka'])
+  sinks: choices(['postgres', 'kafka', 'callback'])
     .optional()
-    .describe("Where records are delivered. Wins over the pipeline's sinks; neither: postgres."),
+    .describe(
+      "Where records are delivered, each to all of them. Wins over the pipeline's sinks; neither: postgres.",
+    ),
   sinkTable: text({ pattern: TABLE_NAME, rule: 'a plain or schema-qualified table name' })
     .default('delivered')
     .describe('Table of the Postgres sink, in the database of the ledger; made when missing.'),
+  callbackUrl: text({
+    pattern: /^https?:\/\/[^\s/@]+(\/\S*)?$/,
+    rule: 'an http or https URL without a user',
+  })
+    .optional()
+    .describe('Gets a signed POST of each payload, of a callback sink that names no URL.'),
+  callbackSecret: secret()
+    .refine(areWebhookSecrets, {
+      message:
+        'must be one or two secrets of the form whsec_… (base64 of 24 to 64 bytes), separated by a comma (got a value not shown)',
+    })
+    .optional()
+    .describe(
+      'Signs the POSTs of a callback sink (Standard Webhooks): whsec_ and base64. Two, separated by a comma, sign both: for rotation.',
+    ),
 });

@@ -1,5 +1,5 @@
 import { definePipeline, Discarded, type PipelineDefinition } from './definition.js';
-import { kafkaSink, postgresSink, type SinkDefinition } from './sink-definition.js';
+import { callbackSink, kafkaSink, postgresSink, type SinkDefinition } from './sink-definition.js';
 
 const define = (fields: Record<string, unknown>): PipelineDefinition =>
   definePipeline({ name: 'test', ...fields } as unknown as PipelineDefinition);
@@ -21,12 +21,24 @@ describe('definePipeline', () => {
     [{ egress: {} }, 'egress must be a function (got object)'],
     [{ schema: { type: 'object' } }, 'schema must be a Standard Schema (got object)'],
     [{ schema: null }, 'schema must be a Standard Schema (got null)'],
-    [{ sinks: [] }, 'sinks must be a list of exactly one sink (got 0)'],
+    [{ sinks: [] }, 'sinks must be a list of one to 16 sinks (got 0)'],
     [
-      { sinks: [postgresSink(), postgresSink()] },
-      'sinks must be a list of exactly one sink (got 2)',
+      { sinks: Array.from({ length: 17 }, () => postgresSink()) },
+      'sinks must be a list of one to 16 sinks (got 17)',
     ],
-    [{ sinks: 'postgres' }, 'sinks must be a list of exactly one sink (got string)'],
+    [{ sinks: 'postgres' }, 'sinks must be a list of one to 16 sinks (got string)'],
+    [
+      { sinks: [kafkaSink({ required: false })] },
+      'sinks must be a list with a sink that is required (got object)',
+    ],
+    [
+      { sinks: [postgresSink(), { kind: 'postgres', required: false }] },
+      'sinks[1] must be a sink, such as postgresSink() (got object)',
+    ],
+    [
+      { sinks: [{ kind: 'kafka', tpoic: 'a' }] },
+      'sinks[0] must be a sink, such as postgresSink() (got object)',
+    ],
     [{ sinks: [{ kind: 'ftp' }] }, 'sinks[0] must be a sink, such as postgresSink() (got object)'],
     [
       { sinks: [{ kind: 'kafka', topic: 'a b' }] },
@@ -48,7 +60,7 @@ describe('definePipeline', () => {
   });
 
   it('takes a sink with a table, plain or with its schema', () => {
-    const sinks: [SinkDefinition] = [postgresSink({ table: 'sales.orders' })];
+    const sinks: SinkDefinition[] = [postgresSink({ table: 'sales.orders' })];
     expect(define({ sinks }).sinks?.[0]).toEqual({ kind: 'postgres', table: 'sales.orders' });
   });
 });
@@ -76,6 +88,61 @@ describe('kafkaSink', () => {
     for (const sink of [kafkaSink({ topic: 'orders-out' }), kafkaSink()]) {
       expect(define({ sinks: [sink] }).sinks).toEqual([sink]);
     }
+  });
+});
+
+describe('callbackSink', () => {
+  const secret = `whsec_${Buffer.alloc(24, 'k').toString('base64')}`;
+
+  it('takes a URL and one secret or two, or leaves them to the settings', () => {
+    for (const options of [{}, { url: 'https://a.example/hook', secret: `${secret},${secret}` }]) {
+      expect(callbackSink(options)).toEqual({ kind: 'callback', ...options });
+    }
+  });
+
+  it.each(['ftp://a', 'a.example', 'https://user:word@a.example/', 'https://a b'])(
+    'refuses %p as a URL',
+    (url) => {
+      expect(() => callbackSink({ url })).toThrow('callbackSink: url must be an http or https URL');
+    },
+  );
+
+  it.each(['', 'secret', 'whsec_c2hvcnQ=', `${secret},${secret},${secret}`, `${secret}=`])(
+    'refuses the secret %p, and does not show it',
+    (given) => {
+      expect(() => callbackSink({ secret: given })).toThrow(
+        'callbackSink: secret must be one or two secrets of the form whsec_… (base64) (got a value not shown)',
+      );
+    },
+  );
+});
+
+describe('the options of every sink', () => {
+  it('are a name, a map whose argument is typed, and whether it is required', () => {
+    const map = (order: { readonly total: number }) => ({ total: order.total });
+    const sinks: SinkDefinition[] = [
+      postgresSink({ map }),
+      kafkaSink({ topic: 'totals', name: 'totals', map, required: false }),
+    ];
+    expect(define({ sinks }).sinks).toEqual(sinks);
+    // @ts-expect-error a sink for another payload than the one it is given
+    const wrong: SinkDefinition<string> = kafkaSink({ map });
+    expect(wrong.map).toBe(map);
+  });
+
+  it.each([
+    [{ name: 'a b' }, 'name must be at most 100 letters, digits and . _ : / - (got "a b")'],
+    [{ map: 1 }, 'map must be a function (got 1)'],
+    [{ required: 'no' }, 'required must be true or false (got "no")'],
+    [{ maps: 1 }, 'maps is none of its options (name, map, required, topic)'],
+  ])('are refused: %j', (options, sentence) => {
+    expect(() => kafkaSink(options as never)).toThrow(new TypeError(`kafkaSink: ${sentence}`));
+  });
+
+  it('can’t make a Postgres sink optional: the transaction of the books writes it', () => {
+    expect(() => postgresSink({ required: false } as never)).toThrow(
+      'postgresSink: required must be true, or absent (got false)',
+    );
   });
 });
 

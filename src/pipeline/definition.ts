@@ -50,9 +50,12 @@ export interface PipelineDefinition<Payload = unknown, Processed = Payload> {
   readonly format?: PayloadFormat;
   /** External I/O; what it returns replaces the payload (undefined: keeps it). */
   readonly egress?: (payload: Processed, context: EgressContext) => Awaitable<unknown>;
-  /** Where records are delivered; exactly one in this version. SINKS wins over it; neither: `postgres`. */
-  readonly sinks?: readonly [SinkDefinition];
+  /** Where records are delivered, each to all of them. SINKS wins over it; neither: `postgres`. */
+  readonly sinks?: readonly SinkDefinition[];
 }
+
+/** Each takes its share of every record's time; a fan-out wider than this is a topic with consumers. */
+const MAX_SINKS = 16;
 
 /** The fields of a definition; anything else is a misspelling. */
 const FIELDS = ['name', 'schema', 'key', 'preprocess', 'format', 'egress', 'sinks'] as const;
@@ -65,7 +68,7 @@ export interface AnyPipelineDefinition {
   readonly preprocess?: (payload: never, context: PreprocessContext) => unknown;
   readonly format?: PayloadFormat;
   readonly egress?: (payload: never, context: EgressContext) => unknown;
-  readonly sinks?: readonly [SinkDefinition];
+  readonly sinks?: readonly SinkDefinition[];
 }
 
 /** Types a definition; checks it at load. Throws a TypeError that names the field, the rule and the value. */
@@ -110,10 +113,17 @@ function checkSinks(
   sinks: readonly unknown[],
   fail: (field: string, rule: string, value: unknown) => never,
 ): void {
-  if (!Array.isArray(sinks) || sinks.length !== 1) {
-    fail('sinks', 'a list of exactly one sink', Array.isArray(sinks) ? sinks.length : sinks);
+  if (!Array.isArray(sinks) || sinks.length === 0 || sinks.length > MAX_SINKS) {
+    const got = Array.isArray(sinks) ? sinks.length : sinks;
+    fail('sinks', `a list of one to ${MAX_SINKS} sinks`, got);
   }
-  if (!isSinkDefinition(sinks[0])) fail('sinks[0]', 'a sink, such as postgresSink()', sinks[0]);
+  sinks.forEach((sink, index) => {
+    if (!isSinkDefinition(sink)) fail(`sinks[${index}]`, 'a sink, such as postgresSink()', sink);
+  });
+  const isRequired = ({ required }: SinkDefinition): boolean => required !== false;
+  if (!(sinks as SinkDefinition[]).some(isRequired)) {
+    fail('sinks', 'a list with a sink that is required', sinks);
+  }
 }
 
 /** Never a payload or a function's text: numbers as they are, of everything else its type. */
