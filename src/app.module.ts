@@ -22,7 +22,7 @@ export class AppModule {
   /** Throws a ConfigurationError when the definition's sinks need settings that are not there. */
   static forRoot(options: AppOptions, definition: AnyPipelineDefinition): DynamicModule {
     checkDefinition(options, definition);
-    const { database, egress, keygen, ledger, service } = options;
+    const { bounds, database, egress, keygen, ledger, service } = options;
     return {
       module: AppModule,
       imports: [
@@ -36,6 +36,7 @@ export class AppModule {
             partitions: keygen.numberOfPartitions,
             maxRecords: ledger.journalMaxRecords,
             maxBytes: ledger.journalMaxBytes,
+            idempotencyTtlHours: bounds.idempotencyTtlHours,
           }),
         }),
         DeadLettersModule.forRootAsync({

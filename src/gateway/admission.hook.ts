@@ -20,6 +20,7 @@ import {
   requirePlainUtf8,
   tenantOf,
 } from './request-headers.js';
+import { requestKeyOf } from './request-key.js';
 import { RequestError } from './request-error.js';
 
 const STREAM_TYPE = 'application/x-ndjson';
@@ -56,6 +57,7 @@ export class AdmissionHook {
     }
     const isStream = mediaTypeOf(headers) === STREAM_TYPE;
     const context = new IntakeContext(tenantOf(headers), priorityOf(headers), isStream);
+    context.requestKey = requestKeyOf(request);
     const bodyBytes = this.bodyBytes(request, isStream);
     this.throttleEarly(context);
     if (isStream) this.openStream();

@@ -39,7 +39,10 @@ export class ArrayBatch {
     const run = new BatchRun({ intake, hook, keys, context, random, events });
     const permit = await controller.acquirePermit(GATEWAY_PERMITS, { signal: context.signal });
     try {
-      const candidates = this.check(elements, issuesByElement(body.issues), run.results);
+      const candidates = this.check(elements, issuesByElement(body.issues), {
+        context,
+        results: run.results,
+      });
       const charged = this.charge(candidates, context, run);
       for (let from = 0; from < charged.length; from += SLICE_RECORDS) {
         if (from > 0) await nextTurn();
@@ -65,7 +68,7 @@ export class ArrayBatch {
   private check(
     elements: readonly unknown[],
     issues: ReadonlyMap<number, readonly ValidationIssue[]>,
-    results: BatchResults,
+    { context, results }: { readonly context: IntakeContext; readonly results: BatchResults },
   ): readonly BatchCandidate[] {
     const { maxRecordBytes } = this.limits.bounds;
     const candidates: BatchCandidate[] = [];
@@ -76,9 +79,14 @@ export class ArrayBatch {
         results.invalid(index, checked);
         continue;
       }
-      const sizeBytes = Buffer.byteLength(JSON.stringify(element));
-      if (sizeBytes > maxRecordBytes) results.refuse(index, recordTooLarge(maxRecordBytes));
-      else candidates.push({ index, envelope: checked, sizeBytes });
+      const text = JSON.stringify(element);
+      const sizeBytes = Buffer.byteLength(text);
+      if (sizeBytes > maxRecordBytes) {
+        results.refuse(index, recordTooLarge(maxRecordBytes));
+        continue;
+      }
+      const idempotencyKey = context.requestKey?.ofElement(index, text);
+      candidates.push({ index, envelope: checked, sizeBytes, idempotencyKey });
     }
     return candidates;
   }

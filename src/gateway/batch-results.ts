@@ -6,12 +6,11 @@ import { verdictOf } from './record-intake.js';
 import { invalidRecord, RequestError } from './request-error.js';
 import type { AcceptedAnswer, StreamEnd } from './records.schema.js';
 
-type BatchResult =
-  | ({ readonly index: number } & AcceptedAnswer)
-  | { readonly index: number; readonly problem: Problem };
+type TakenResult = { readonly index: number; readonly replayed?: true } & AcceptedAnswer;
+type BatchResult = TakenResult | { readonly index: number; readonly problem: Problem };
 
 /** Which problem a batch that brought nothing in is answered with: the first of these that a record has. */
-const GRAVEST_FIRST = [503, 429, 500] as const;
+const GRAVEST_FIRST = [503, 429, 409, 500] as const;
 
 /** The results of a batch, and the answer that follows from them. */
 export class BatchResults {
@@ -26,7 +25,12 @@ export class BatchResults {
     private readonly onRefused: (problem: Problem) => void,
   ) {}
 
-  /** Adds what became of a record that has its verdict. */
+  /** Adds the present state of the earlier record that a record is a replay of. */
+  replay(index: number, earlier: AcceptedAnswer): void {
+    this.take({ index, ...earlier, replayed: true });
+  }
+
+  /** Adds what became of a record that has its verdict and is no replay. */
   add(index: number, record: PipelineRecord): void {
     const verdict = verdictOf(record);
     if (verdict.kind === 'accepted') {
@@ -35,7 +39,7 @@ export class BatchResults {
       this.take({ index, id: record.id, status: 'discarded', reason: verdict.reason });
     } else if (verdict.kind === 'invalid') {
       this.invalid(index, inPayload(verdict.issues));
-    } else {
+    } else if (verdict.kind === 'refused') {
       this.refuse(index, verdict.error);
     }
   }
@@ -76,11 +80,20 @@ export class BatchResults {
       );
       if (first !== undefined && 'problem' in first) return { ...first.problem, ...body };
     }
-    const detail = 'None of the records is valid.';
-    return { ...problemFor(new RequestError('invalid', detail)), ...body };
+    return { ...this.noneValid(), ...body };
   }
 
-  private take(result: { index: number } & AcceptedAnswer): void {
+  private noneValid(): Problem {
+    const [first] = this.results;
+    const isReused = (each: BatchResult): boolean =>
+      'problem' in each && each.problem.type === '/problems/idempotency-key-reused';
+    if (first !== undefined && 'problem' in first && this.results.every(isReused)) {
+      return first.problem;
+    }
+    return problemFor(new RequestError('invalid', 'None of the records is valid.'));
+  }
+
+  private take(result: TakenResult): void {
     this.accepted += 1;
     this.results.push(result);
   }

@@ -12,6 +12,7 @@ import type { IntakeContext } from './intake-context.js';
 import type { KeyReader } from './key-reader.js';
 import { type Problem, problemFor } from './problems.js';
 import { type Candidate, type RecordIntake, verdictOf } from './record-intake.js';
+import { replayedIdOf } from './replays.js';
 import { RequestError } from './request-error.js';
 
 /** A record of a batch, and its place in it. */
@@ -73,12 +74,22 @@ export class BatchRun {
     const { context, intake } = this.parts;
     const records = await intake.submit({ context, candidates: admitted, admission, ...times });
     let served = 0;
+    const replayed: Replayed[] = [];
     for (const [i, record] of records.entries()) {
-      this.results.add(admitted[i]!.index, record);
+      const { index } = admitted[i]!;
+      const id = replayedIdOf(record);
+      if (id === undefined) this.results.add(index, record);
+      else replayed.push({ index, id });
       if (this.isHole(record)) this.noteHole(record.key, admitted[i]!);
       if (verdictOf(record).kind !== 'refused') served += 1;
     }
+    if (replayed.length > 0) await this.addReplays(replayed);
     return served;
+  }
+
+  private async addReplays(replayed: readonly Replayed[]): Promise<void> {
+    const answers = await this.parts.intake.replays.answersOf(replayed.map(({ id }) => id));
+    for (const [i, { index }] of replayed.entries()) this.results.replay(index, answers[i]!);
   }
 
   /** Refuses records before they were submitted. */
@@ -94,10 +105,13 @@ export class BatchRun {
     this.refuse(candidates, new RateLimitedError({ stage: 'Gateway', retryAfterMs }));
   }
 
-  /** Overload and outages end; a record that the pipeline fails on will be failed on again, and makes no hole. */
+  /**
+   * Overload and outages end. A record that the pipeline fails on will be failed on again, one whose key was used for
+   * another is wrong for good: they make no hole.
+   */
   private isHole(record: PipelineRecord): boolean {
     const verdict = verdictOf(record);
-    return verdict.kind === 'refused' && problemFor(verdict.error).status !== 500;
+    return verdict.kind === 'refused' && !FOR_GOOD.has(problemFor(verdict.error).status);
   }
 
   private noteHole(key: string | undefined, candidate: BatchCandidate): void {
@@ -111,6 +125,14 @@ export class BatchRun {
     return key !== undefined && this.refusedKeys.has(key) ? key : undefined;
   }
 }
+
+/** The place of a replay in the batch, and the id of the earlier record. */
+interface Replayed {
+  readonly index: number;
+  readonly id: string;
+}
+
+const FOR_GOOD: ReadonlySet<number> = new Set([422, 500]);
 
 const TYPE_PREFIX = '/problems/';
 

@@ -13,6 +13,8 @@ export const BODY_TIMEOUT_MS = 30_000;
 export interface IntakeBody extends JsonBody {
   /** Bytes of the text. */
   readonly sizeBytes: number;
+  /** SHA-256 of the request with these bytes, where it has a key. */
+  readonly fingerprint: Buffer | undefined;
 }
 
 /** Reads a whole body; rejects with `too-large` or `request-timeout`, or with the stream's error. */
@@ -64,7 +66,8 @@ export async function parseJsonRequest(
   const body = parseJsonBody(bytes);
   if (request.intake !== undefined) {
     request.intake.readyAtMs = limits.clock.now();
-    return { ...body, sizeBytes: bytes.length } satisfies IntakeBody;
+    const fingerprint = request.intake.requestKey?.fingerprintOf(bytes);
+    return { ...body, sizeBytes: bytes.length, fingerprint } satisfies IntakeBody;
   }
   if (body.issues.length > 0) {
     throw new RequestError('invalid', 'The body holds values that can not be kept.', {

@@ -13,6 +13,7 @@ import { ProblemFilter } from './problem.filter.js';
 import { RecordIntake } from './record-intake.js';
 import { RecordStatusLookup } from './record-status-lookup.js';
 import { RecordsController } from './records.controller.js';
+import { Replays } from './replays.js';
 import { RouteTable } from './route-table.js';
 import { SingleRecord } from './single-record.js';
 import { StreamBatch } from './stream-batch.js';
@@ -31,6 +32,7 @@ import { StreamBatch } from './stream-batch.js';
     KeyReader,
     RecordIntake,
     RecordStatusLookup,
+    Replays,
     RouteTable,
     SingleRecord,
     StreamBatch,

@@ -1,5 +1,6 @@
 import { LazyAbort } from '../pipeline/lazy-abort.js';
 import type { Priority } from '../pipeline/record.js';
+import type { RequestKey } from './request-key.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -11,6 +12,8 @@ declare module 'fastify' {
 /** What the Gateway knows of a request that brings records, from its header fields to its answer. */
 export class IntakeContext {
   private readonly gone = new LazyAbort();
+  /** Of the header Idempotency-Key. */
+  requestKey: RequestKey | undefined;
   /** Records charged to the rate limit whose fate is not decided yet; given back when the request ends. */
   chargedRecords = 0;
   /** Bytes reserved for the body, until its records have their credits. */

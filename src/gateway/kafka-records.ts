@@ -59,6 +59,7 @@ export class KafkaRecords {
       tenant: TENANT,
       priority: 'normal',
       headers: headers === undefined ? undefined : headersOf(headers),
+      idempotencyKey: undefined,
       receivedAtMs: brought.receivedAtMs,
       sizeBytes,
       origin: brought.origin,

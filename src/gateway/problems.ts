@@ -9,6 +9,7 @@ import {
   problemOf,
 } from '#libs/back-pressure';
 import type { RandomSource } from '#libs/flow-control';
+import { IdempotencyKeyReusedError } from '../ledger/errors/idempotency-key-reused.error.js';
 import { JournalFullError } from '../ledger/errors/journal-full.error.js';
 import { LedgerUnavailableError } from '../ledger/errors/ledger-unavailable.error.js';
 import { OutcomeUnknownError } from '../ledger/errors/outcome-unknown.error.js';
@@ -52,9 +53,12 @@ export function problemFor(error: unknown, random?: RandomSource): Problem {
   }
   if (error instanceof OutcomeUnknownError) {
     const detail =
-      'The database was lost while the record was written: it may have been accepted. ' +
-      'Look for it, or send it again if your receiver can take it twice.';
+      'The database was lost while the record was written: it may have been accepted. Send it again with the same ' +
+      'Idempotency-Key; had it none, only if your receiver can take it twice.';
     return refusal(new IntakeClosedError({ reason: 'outcome-unknown', detail }), random);
+  }
+  if (error instanceof IdempotencyKeyReusedError) {
+    return requestProblem(new RequestError('idempotency-key-reused', error.message));
   }
   if (error instanceof PipelineFunctionError) {
     const title = 'The pipeline failed on the record';
@@ -110,7 +114,7 @@ function refusal(error: Error, random: RandomSource | undefined): Problem {
 
 function requestProblem({ code, message, facts }: RequestError): Problem {
   const { status, title } = REQUEST_PROBLEMS[code];
-  const { errors, limitBytes, limitRecords } = facts;
+  const { errors, limitBytes, limitRecords, retryAfterMs } = facts;
   return {
     type: `/problems/${code}`,
     title,
@@ -119,6 +123,7 @@ function requestProblem({ code, message, facts }: RequestError): Problem {
     ...(errors === undefined ? {} : { errors }),
     ...(limitBytes === undefined ? {} : { limitBytes }),
     ...(limitRecords === undefined ? {} : { limitRecords }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
 }
 

@@ -1,12 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Admission } from '#libs/back-pressure';
 import { UuidV7 } from '../ledger/uuid-v7.js';
-import type { Origin, PipelineRecord, Verdict } from '../pipeline/record.js';
+import type { IdempotencyKey, Origin, PipelineRecord, Verdict } from '../pipeline/record.js';
+import { refuse } from '../pipeline/pass-on.js';
 import type { Slice } from '../pipeline/stage.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
 import type { IntakeContext } from './intake-context.js';
 import type { Envelope } from './records.schema.js';
+import { Replays } from './replays.js';
+import { keyRunning } from './request-error.js';
+import { RunningKeys } from './running-keys.js';
 
 /** Longest wait for credits of the stages up to the durable accept. */
 export const ADMIT_WITHIN_MS = 1000;
@@ -20,6 +24,8 @@ const REST_ORIGIN: Origin = { settled: () => undefined };
 export interface Candidate {
   readonly envelope: Envelope;
   readonly sizeBytes: number;
+  /** Undefined: a repeated request brings another record. */
+  readonly idempotencyKey: IdempotencyKey | undefined;
 }
 
 export interface Submission {
@@ -39,17 +45,20 @@ export interface Submission {
  * RI1 the pipeline credit of a record that goes no further (refused, invalid, discarded) goes back here, once; that of
  *     an accepted one goes back at its end.
  * RI2 rate is charged for what was taken, not for what was refused or invalid.
+ * RI3 of records with one idempotency key one is on its way to its verdict at a time; the others are refused.
  */
 @Injectable()
 export class RecordIntake {
   private readonly logger = new Logger(RecordIntake.name);
   private readonly ids: UuidV7;
+  private readonly running = new RunningKeys();
   private slowSinceReport = 0;
   private reportedMs = -Infinity;
 
   constructor(
     private readonly gateway: GatewayStage,
     private readonly limits: GatewayLimits,
+    readonly replays: Replays,
   ) {
     this.ids = new UuidV7(limits.runtime.clock);
   }
@@ -64,13 +73,19 @@ export class RecordIntake {
     // Their share of the rate is decided from here on by their verdicts.
     context.chargedRecords -= records.length;
     this.limits.releaseBody(context);
-    await this.gateway.take(new RequestSlice(records, admitByMs, context), admission.gateway);
+    const begun = this.begin(records, admission);
+    try {
+      const slice = new RequestSlice(begun, admitByMs, context);
+      if (begun.length > 0) await this.gateway.take(slice, admission.gateway);
+    } finally {
+      this.running.end(begun);
+    }
     this.settle(records, submission.sinceMs);
     return records;
   }
 
   private recordOf(
-    { envelope, sizeBytes }: Candidate,
+    { envelope, sizeBytes, idempotencyKey }: Candidate,
     context: IntakeContext,
     admission: Admission,
     receivedAtMs: number,
@@ -81,6 +96,7 @@ export class RecordIntake {
       tenant: context.tenant,
       priority: envelope.priority ?? context.priority ?? 'normal',
       headers: envelope.headers,
+      idempotencyKey,
       receivedAtMs,
       sizeBytes,
       origin: REST_ORIGIN,
@@ -98,6 +114,14 @@ export class RecordIntake {
       unsafeNumber: undefined,
       terminal: undefined,
     };
+  }
+
+  /** Those that may go on: of the others an earlier request with their key has no answer yet. */
+  private begin(records: readonly PipelineRecord[], { gateway }: Admission) {
+    const held = this.running.begin(records);
+    if (held.size === 0) return records;
+    refuse([...held], gateway, keyRunning());
+    return records.filter((record) => !held.has(record));
   }
 
   private settle(records: readonly PipelineRecord[], sinceMs: number): void {

@@ -10,6 +10,10 @@ class OneAnswer extends RecordLookup {
   find(): Promise<RecordStatus | AbsentPosition | undefined> {
     return Promise.resolve(this.answer);
   }
+
+  findAll(): Promise<ReadonlyMap<string, RecordStatus>> {
+    return Promise.resolve(new Map());
+  }
 }
 
 const lookupOf = (answer?: RecordStatus | AbsentPosition): RecordStatusLookup =>

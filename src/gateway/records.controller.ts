@@ -12,6 +12,7 @@ import { DescribeAccept, DescribeBatch, DescribeLookup } from './records.openapi
 import type { AcceptedAnswer, RecordStatusAnswer } from './records.schema.js';
 import { RequestError } from './request-error.js';
 import { waitSecondsOf } from './request-headers.js';
+import { replayedIdOf } from './replays.js';
 import { answerOf, SingleRecord } from './single-record.js';
 import { StreamBatch } from './stream-batch.js';
 
@@ -41,18 +42,24 @@ export class RecordsController {
     const envelope = this.single.check(body, context);
     const admission = takeAdmission(request);
     if (admission === undefined) throw new Error('The request came without its credits.');
-    const { sizeBytes } = body;
-    const record = await this.single.accept({ envelope, sizeBytes }, admission, context);
+    const { sizeBytes, fingerprint } = body;
+    const idempotencyKey = fingerprint && context.requestKey?.ofRecord(fingerprint);
+    const candidate = { envelope, sizeBytes, idempotencyKey };
+    const record = await this.single.accept(candidate, admission, context);
+    const replayedId = replayedIdOf(record);
 
     const waitSeconds = waitSecondsOf(request.headers);
     if (waitSeconds !== undefined) {
       void reply.header('preference-applied', `wait=${waitSeconds}`);
       permitOf(request).release();
-      await this.single.end(record, waitSeconds * 1000, context);
+      await this.single.end(replayedId ?? record.id, waitSeconds * 1000, context);
     }
-    const answer = answerOf(record);
-    if (answer.status === 'accepted') void reply.header('location', `/v1/records/${record.id}`);
-    else void reply.status(200);
+    const isReplay = replayedId !== undefined;
+    const answer = isReplay ? await this.single.replay(replayedId) : answerOf(record);
+    const isOnItsWay = answer.status === 'accepted';
+    if (isOnItsWay || isReplay) void reply.header('location', `/v1/records/${answer.id}`);
+    if (isReplay) void reply.header('idempotency-replayed', 'true');
+    if (!isOnItsWay) void reply.status(200);
     return answer;
   }
 

@@ -102,7 +102,13 @@ export const problemSchema = z.object({
 });
 
 export const batchResultSchema = z.union([
-  acceptedSchema.extend({ index: z.int() }),
+  acceptedSchema.extend({
+    index: z.int(),
+    replayed: z
+      .literal(true)
+      .optional()
+      .describe('An earlier request brought the record, by the same Idempotency-Key.'),
+  }),
   z.object({ index: z.int(), problem: problemSchema }),
 ]);
 

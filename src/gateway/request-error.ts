@@ -9,9 +9,11 @@ export const REQUEST_PROBLEMS = {
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'not-acceptable': { status: 406, title: 'No representation fits the Accept header' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  'idempotency-key-running': { status: 409, title: 'A request with this key is still running' },
   'too-large': { status: 413, title: 'Too large' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
   invalid: { status: 422, title: 'The record is invalid' },
+  'idempotency-key-reused': { status: 422, title: 'The key was used for another request' },
   'unsafe-number': { status: 422, title: 'A number would lose digits' },
   'headers-too-large': { status: 431, title: 'The header fields are too large' },
   'after-refused': { status: 429, title: 'An earlier record of the same key was refused' },
@@ -23,13 +25,15 @@ export interface RequestProblemFacts {
   readonly errors?: readonly ValidationIssue[];
   readonly limitBytes?: number;
   readonly limitRecords?: number;
+  readonly retryAfterMs?: number;
   /** Methods that the path has, for 405. */
   readonly allow?: readonly string[];
 }
 
 /**
  * The request can't be taken as it is. Nothing was accepted. Sending the same again ends the same way, but for
- * `after-refused` (send it again with the record before it) and `request-timeout`.
+ * `after-refused` (send it again with the record before it), `request-timeout`, and `idempotency-key-running`, which is
+ * about the earlier request: that one may have been accepted by then.
  */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
@@ -41,12 +45,27 @@ export class RequestError extends Error {
     readonly facts: RequestProblemFacts = {},
   ) {
     super(detail);
-    this.retryable = code === 'after-refused' || code === 'request-timeout';
+    this.retryable = RETRYABLE.has(code);
   }
 
   get status(): number {
     return REQUEST_PROBLEMS[this.code].status;
   }
+}
+
+const RETRYABLE: ReadonlySet<RequestProblem> = new Set([
+  'after-refused',
+  'request-timeout',
+  'idempotency-key-running',
+]);
+
+/** Longer than a record may wait for its verdict. */
+const KEY_RETRY_MS = 1000;
+
+/** An earlier request with the same Idempotency-Key has no answer yet; the same again will be told what became of it. */
+export function keyRunning(): RequestError {
+  const detail = 'A request with this Idempotency-Key is still running.';
+  return new RequestError('idempotency-key-running', detail, { retryAfterMs: KEY_RETRY_MS });
 }
 
 /** What is said about a number that would lose digits; it gives the problem its type. */

@@ -9,7 +9,7 @@ import type { IntakeBody } from './body-reader.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
 import type { IntakeContext } from './intake-context.js';
-import { ADMIT_WITHIN_MS, RecordIntake, verdictOf } from './record-intake.js';
+import { ADMIT_WITHIN_MS, type Candidate, RecordIntake, verdictOf } from './record-intake.js';
 import { type AcceptedAnswer, checkEnvelope, type Envelope, isIssues } from './records.schema.js';
 import { invalidRecord } from './request-error.js';
 
@@ -41,7 +41,7 @@ export class SingleRecord {
 
   /** Takes the admission over. Resolves with a record that was taken, throws why it was not. */
   async accept(
-    candidate: { readonly envelope: Envelope; readonly sizeBytes: number },
+    candidate: Candidate,
     admission: Admission,
     context: IntakeContext,
   ): Promise<PipelineRecord> {
@@ -57,8 +57,14 @@ export class SingleRecord {
     return record;
   }
 
+  /** What is said of a replay: where the earlier record is now. */
+  async replay(earlierId: string): Promise<AcceptedAnswer> {
+    const [answer] = await this.intake.replays.answersOf([earlierId]);
+    return answer!;
+  }
+
   /** Waits for the end of a record that was taken; ends early when the caller leaves or the service drains. */
-  async end(record: PipelineRecord, waitMs: number, { signal }: IntakeContext): Promise<void> {
+  async end(id: string, waitMs: number, { signal }: IntakeContext): Promise<void> {
     const waiting = new AbortController();
     const stop = (): void => waiting.abort();
     const timer = this.limits.runtime.clock.setTimer(waitMs, stop);
@@ -68,7 +74,7 @@ export class SingleRecord {
         if (reason.aborted) return;
         reason.addEventListener('abort', stop, { once: true });
       }
-      await this.inFlight.waitFor(record.id, waiting.signal);
+      await this.inFlight.waitFor(id, waiting.signal);
     } finally {
       timer.cancel();
       for (const reason of reasons) reason.removeEventListener('abort', stop);
@@ -76,7 +82,7 @@ export class SingleRecord {
   }
 }
 
-/** What is said of a record that was taken, as far as its end is known. */
+/** What is said of a record that was taken and is no replay, as far as its end is known. */
 export function answerOf({ id, verdict, terminal }: PipelineRecord): AcceptedAnswer {
   if (verdict?.kind === 'discarded') return { id, status: 'discarded', reason: verdict.reason };
   if (terminal === undefined) return { id, status: 'accepted' };

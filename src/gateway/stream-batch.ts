@@ -65,29 +65,38 @@ export class StreamBatch {
     for (;;) {
       const slice = await lines.next(sliceRecords);
       if (slice.length === 0) return { results: run.results, ended: lines.ended };
-      await passage.offer(this.check(slice, index, run.results));
+      await passage.offer(this.check(slice, index, { context, results: run.results }));
       index += slice.length;
     }
   }
 
-  private check(lines: readonly Line[], from: number, results: BatchResults): BatchCandidate[] {
+  private check(
+    lines: readonly Line[],
+    from: number,
+    { context, results }: { readonly context: IntakeContext; readonly results: BatchResults },
+  ): BatchCandidate[] {
     const candidates: BatchCandidate[] = [];
     for (const [i, line] of lines.entries()) {
-      const checked = this.checkLine(line, from + i);
+      const checked = this.checkLine(line, from + i, context);
       if (checked instanceof RequestError) results.refuse(from + i, checked);
       else candidates.push(checked);
     }
     return candidates;
   }
 
-  private checkLine(line: Line, index: number): BatchCandidate | RequestError {
+  private checkLine(
+    line: Line,
+    index: number,
+    { requestKey }: IntakeContext,
+  ): BatchCandidate | RequestError {
     if (line === TOO_LONG) return recordTooLarge(this.limits.bounds.maxRecordBytes);
     try {
       const { value, issues } = parseJsonBody(line);
       if (issues.length > 0) return invalidRecord(issues);
       const envelope = checkEnvelope(value);
       if (isIssues(envelope)) return invalidRecord(envelope);
-      return { index, envelope, sizeBytes: line.length };
+      const idempotencyKey = requestKey?.ofElement(index, line);
+      return { index, envelope, sizeBytes: line.length, idempotencyKey };
     } catch (error) {
       if (error instanceof RequestError) return error;
       throw error;

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot, Permit } from '#libs/flow-control';
-import { Journal } from '../ledger/journal.port.js';
+import { IdempotencyKeyReusedError } from '../ledger/errors/idempotency-key-reused.error.js';
+import { Journal, type Replay } from '../ledger/journal.port.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
 import { drain } from '../pipeline/drain.js';
 import { HandOver } from '../pipeline/hand-over.js';
@@ -26,7 +27,8 @@ import { SourceEndings } from './source-endings.js';
  * IP1 a record holds a place in the buffer and a credit from its validation until AsyncEgress has it; both come back
  *     exactly once, whatever becomes of it.
  * IP2 records are journalled and handed over in the order in which they came.
- * IP3 nothing is refused after the journal has it.
+ * IP3 nothing is refused after the journal has it. A record whose idempotency key has an earlier one is not in it, and
+ *     goes no further.
  * IP4 Kafka's records need no journal, as the broker has them: one that can't go on ends here, a dead letter or discarded.
  */
 @Injectable()
@@ -188,13 +190,16 @@ export class IngressStage implements Stage {
     this.connected().push(accepted, lot);
   }
 
-  private async accept(records: readonly PipelineRecord[], lot: Lot): Promise<void> {
+  private async accept(offered: readonly PipelineRecord[], lot: Lot): Promise<void> {
+    let records = offered;
     try {
-      await this.journal.append(records);
+      const replays = await this.journal.append(offered);
+      if (replays.length > 0) records = this.withoutReplays(offered, replays, lot);
     } catch (error) {
-      this.refuseAll(records, lot, error);
+      this.refuseAll(offered, lot, error);
       return;
     }
+    if (records.length === 0) return;
     const acceptedAtMs = this.runtime.clock.wallNow();
     for (const record of records) {
       record.verdict = { kind: 'accepted' };
@@ -202,6 +207,23 @@ export class IngressStage implements Stage {
     }
     this.settlement.inFlight.add(records);
     this.connected().push(records, lot);
+  }
+
+  /** Gives replays their verdicts, and their places and credits back; the others were kept. */
+  private withoutReplays(
+    records: readonly PipelineRecord[],
+    replays: readonly Replay[],
+    lot: Lot,
+  ): readonly PipelineRecord[] {
+    const replayed = new Set<PipelineRecord>();
+    for (const { record, earlierId, isSame } of replays) {
+      record.verdict = isSame
+        ? { kind: 'replayed', earlierId }
+        : { kind: 'refused', error: new IdempotencyKeyReusedError() };
+      replayed.add(record);
+    }
+    this.leave([...replayed], lot);
+    return records.filter((record) => !replayed.has(record));
   }
 
   private async discard(records: readonly PipelineRecord[], lot: Lot): Promise<void> {

@@ -6,10 +6,20 @@ import { LedgerUnavailableError } from './errors/ledger-unavailable.error.js';
 import { OutcomeUnknownError } from './errors/outcome-unknown.error.js';
 import { RecordRefusedError } from './errors/record-refused.error.js';
 import type { FlushCall } from './flush-queue.js';
+import { NO_REPLAYS, type Replay } from './journal.port.js';
+import {
+  type FoundKey,
+  hasKeys,
+  keyColumns,
+  type ReplaysByRecord,
+  replaysIn,
+  replaysOf,
+} from './keyed-flush.js';
 import type { Ledger } from './ledger.js';
 import { SessionClosedError, type Statement } from './ledger-session.js';
 import type { LeaseTokens } from './leases.js';
 import { asError, failureOf, sqlStateOf } from './sql-state.js';
+import { KEYED_FLUSH } from './statements/idempotency.statements.js';
 import { DISCARD, FLUSH, SIZES } from './statements/journal.statements.js';
 
 /** A record as the journal stores it. */
@@ -25,8 +35,13 @@ export function journalRowOf(record: PipelineRecord): JournalRow {
 }
 
 type Call = FlushCall<JournalRow, unknown>;
-type Answer = undefined | Error;
-type FlushRow = ['own' | 'taken' | 'mark', string | null, string | null];
+type Answer = readonly Replay[] | Error;
+type FlushRow = ['own' | 'taken' | 'mark', string | null, string | null] | FoundKey;
+
+interface Flush {
+  readonly statement: Statement;
+  readonly values: readonly unknown[];
+}
 
 /** The mark of a flush after a gain of partitions (O5). */
 const NO_MARK = '0';
@@ -63,8 +78,8 @@ export class JournalFlush {
     if (tokens === undefined) return this.unavailable(calls);
     const { generation } = this.ledger;
     try {
-      const values = this.flushValues(calls, tokens, generation);
-      const rows = await this.run<FlushRow>(FLUSH, values);
+      const { statement, values } = this.flushOf(calls, tokens, generation);
+      const rows = await this.run<FlushRow>(statement, values);
       this.flushes += 1;
       return await this.enter(calls, { tokens, generation, rows });
     } catch (error) {
@@ -81,7 +96,7 @@ export class JournalFlush {
     }
     try {
       await this.run(DISCARD, this.discardValues(calls));
-      return calls.map(() => undefined);
+      return calls.map(() => NO_REPLAYS);
     } catch (error) {
       return this.fail(calls, error, (part) => this.discard(part));
     }
@@ -120,12 +135,15 @@ export class JournalFlush {
   ): Promise<readonly Answer[]> {
     const owned = new Set<number>();
     const taken: string[] = [];
+    const found: FoundKey[] = [];
     for (const [kind, number, id] of flush.rows) {
       if (kind === 'own') owned.add(Number(number));
       else if (kind === 'taken') taken.push(String(id));
-      else this.keepMark(String(number), flush.generation);
+      else if (kind === 'mark') this.keepMark(String(number), flush.generation);
+      else found.push([kind, number, id]);
     }
-    const answers = calls.map((call) => this.answerOf(call, owned));
+    const replays = found.length === 0 ? undefined : replaysOf(found, calls);
+    const answers = calls.map((call) => this.answerOf(call, owned, replays));
     if (owned.size < flush.tokens.partitions.size) {
       const detail = 'Another replica has taken partitions of this one.';
       this.ledger.doubt({ reason: 'partitions-elsewhere', detail });
@@ -144,15 +162,18 @@ export class JournalFlush {
 
   /**
    * Own records are known from here on. O3: a record whose partition is not ours any more belongs to whoever has it, or to
-   * the next load; that is a whole call's answer.
+   * the next load; that is a whole call's answer. Replays were not stored.
    */
-  private answerOf(call: Call, owned: ReadonlySet<number>): Answer {
+  private answerOf(call: Call, owned: ReadonlySet<number>, replays?: ReplaysByRecord): Answer {
     if (!call.items.every(({ record }) => owned.has(record.partition))) {
       return new OutcomeUnknownError(call.items.length);
     }
-    for (const { record, bytes } of call.items) this.ledger.level.add(record.id, bytes);
-    this.flushedRecords += call.items.length;
-    return undefined;
+    const replayed = replays === undefined ? NO_REPLAYS : replaysIn(call.items, replays);
+    for (const { record, bytes } of call.items) {
+      if (replays?.has(record) !== true) this.ledger.level.add(record.id, bytes);
+    }
+    this.flushedRecords += call.items.length - replayed.length;
+    return replayed;
   }
 
   /** Puts rows that another process stored for us in line, before the callers of this flush are answered. */
@@ -198,8 +219,19 @@ export class JournalFlush {
     return calls.map(() => new LedgerUnavailableError(reason, detail, { cause }));
   }
 
-  private flushValues(calls: readonly Call[], tokens: LeaseTokens, generation: number): unknown[] {
+  private flushOf(calls: readonly Call[], tokens: LeaseTokens, generation: number): Flush {
     const rows = calls.flatMap((call) => call.items);
+    const values = this.flushValues(rows, tokens, generation);
+    if (!hasKeys(rows)) return { statement: FLUSH, values };
+    const ttl = this.ledger.idempotencyTtl;
+    return { statement: KEYED_FLUSH, values: [...values, ...keyColumns(rows), ttl] };
+  }
+
+  private flushValues(
+    rows: readonly JournalRow[],
+    tokens: LeaseTokens,
+    generation: number,
+  ): unknown[] {
     return [
       uuidArray(rows.map(({ record }) => record.id)),
       int2Array(rows.map(({ record }) => record.partition)),

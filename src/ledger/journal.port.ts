@@ -23,18 +23,38 @@ export interface JournalSnapshot {
   readonly lastFlushMs: number;
 }
 
+/** A record that was not kept, since an earlier one of its tenant has its idempotency key. */
+export interface Replay {
+  readonly record: PipelineRecord;
+  /** Of the record that has the key. */
+  readonly earlierId: string;
+  /** Whether both have the same fingerprint; if not, the sender has reused its key. */
+  readonly isSame: boolean;
+}
+
+/** The answer of nearly every `append`. */
+export const NO_REPLAYS: readonly Replay[] = Object.freeze([]);
+
 /** Where accepted records are kept until their end. */
 export abstract class Journal {
   /**
-   * Keeps records; resolves when they are durable. Calls resolve in their order; a call is kept as a whole or not at
-   * all. Changes nothing on the records.
+   * Keeps records; resolves when they are durable, with those of them that were not kept since their idempotency key has
+   * a record. Calls resolve in their order; a call is kept as a whole, but for these, or not at all. Changes nothing on
+   * the records.
+   *
+   * A key lasts from the commit of its record until IDEMPOTENCY_TTL_HOURS after it, whatever becomes of the record; then
+   * it counts as new. Of a call that rejects no key is kept. The caller sees to it that no two records of the same key
+   * are in calls that are not answered.
    *
    * Rejects with LedgerUnavailableError, JournalFullError or RecordRefusedError (not kept), or OutcomeUnknownError
    * (perhaps kept: then it joins the backlog).
    */
-  abstract append(records: readonly PipelineRecord[]): Promise<void>;
+  abstract append(records: readonly PipelineRecord[]): Promise<readonly Replay[]>;
 
-  /** Enters the end of records that were never appended (`verdict` discarded). Waits and rejects like `append`. */
+  /**
+   * Enters the end of records that were never appended (`verdict` discarded). Waits and rejects like `append`. Keeps no
+   * idempotency keys: the same again is decided about anew.
+   */
   abstract discard(records: readonly PipelineRecord[]): Promise<void>;
 
   /** Whether `append` would reject with JournalFullError now. */

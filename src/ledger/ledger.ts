@@ -33,6 +33,8 @@ export interface LedgerSettings extends LeaseSettings {
   readonly database: LedgerDatabase;
   readonly maxRecords: number;
   readonly maxBytes: number;
+  /** How long an idempotency key is kept. */
+  readonly idempotencyTtlHours: number;
 }
 
 /** The part of Intake that the ledger closes and opens. */
@@ -84,6 +86,8 @@ export class Ledger {
   readonly sessions: LedgerSessions;
   readonly watchdog: Watchdog;
   readonly instanceId: string;
+  /** How long idempotency keys are kept, as an interval of PostgreSQL. */
+  readonly idempotencyTtl: string;
   private readonly leases: Leases;
   private readonly logger = new Logger('Ledger');
   private readonly listeners: LedgerListener[] = [];
@@ -106,6 +110,7 @@ export class Ledger {
     random: () => number,
   ) {
     this.instanceId = settings.instanceId;
+    this.idempotencyTtl = `${settings.idempotencyTtlHours} hours`;
     this.level = new JournalLevel(settings.maxRecords, settings.maxBytes);
     this.backlog = new Backlog(this.level);
     this.acknowledging = new BoundedSemaphore({

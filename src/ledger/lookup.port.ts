@@ -57,4 +57,7 @@ export function isAbsent(found: RecordStatus | AbsentPosition): found is AbsentP
 export abstract class RecordLookup {
   /** Undefined when the books don't know the id, or it isn't one. */
   abstract find(id: string): Promise<RecordStatus | AbsentPosition | undefined>;
+
+  /** Finds many REST records at once; those that the books don't know are left out. */
+  abstract findAll(ids: readonly string[]): Promise<ReadonlyMap<string, RecordStatus>>;
 }

@@ -4,7 +4,13 @@ import { DestinationCodes } from './destination-codes.js';
 import { JournalFullError } from './errors/journal-full.error.js';
 import { LedgerUnavailableError } from './errors/ledger-unavailable.error.js';
 import { FlushQueue, type FlushCall } from './flush-queue.js';
-import { type BacklogEntry, Journal, type JournalSnapshot } from './journal.port.js';
+import {
+  type BacklogEntry,
+  Journal,
+  type JournalSnapshot,
+  NO_REPLAYS,
+  type Replay,
+} from './journal.port.js';
 import { JournalFlush, type JournalRow, journalRowOf } from './journal-flush.js';
 import type { Ledger } from './ledger.js';
 import { RecordLoader } from './record-loader.js';
@@ -17,7 +23,7 @@ type Kind = 'append' | 'discard';
 
 /** The journal in PostgreSQL: group commit on one connection, one flush in flight (O1). */
 export class PostgresJournal extends Journal {
-  private readonly queue: FlushQueue<JournalRow, Kind, undefined>;
+  private readonly queue: FlushQueue<JournalRow, Kind, readonly Replay[]>;
   private readonly flush: JournalFlush;
   private readonly loader: RecordLoader;
 
@@ -42,17 +48,17 @@ export class PostgresJournal extends Journal {
     });
   }
 
-  append(records: readonly PipelineRecord[]): Promise<void> {
-    if (records.length === 0) return Promise.resolve();
+  append(records: readonly PipelineRecord[]): Promise<readonly Replay[]> {
+    if (records.length === 0) return Promise.resolve(NO_REPLAYS);
     const refusal = this.refusalOf(records);
     if (refusal !== undefined) return Promise.reject(refusal);
     return this.queue.push('append', records.map(journalRowOf));
   }
 
-  discard(records: readonly PipelineRecord[]): Promise<void> {
-    if (records.length === 0) return Promise.resolve();
-    if (!this.ledger.isOpen) return Promise.reject(this.unavailable());
-    return this.queue.push('discard', records.map(journalRowOf));
+  async discard(records: readonly PipelineRecord[]): Promise<void> {
+    if (records.length === 0) return;
+    if (!this.ledger.isOpen) throw this.unavailable();
+    await this.queue.push('discard', records.map(journalRowOf));
   }
 
   get isFull(): boolean {
@@ -111,7 +117,7 @@ export class PostgresJournal extends Journal {
 
   private write(
     calls: readonly FlushCall<JournalRow, Kind>[],
-  ): Promise<readonly (undefined | Error)[]> {
+  ): Promise<readonly (readonly Replay[] | Error)[]> {
     const kind = calls[0]?.kind;
     return kind === 'discard' ? this.flush.discard(calls) : this.flush.append(calls);
   }

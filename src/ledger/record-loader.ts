@@ -62,6 +62,8 @@ function recordOf(row: LoadedRow, credit: Lot, origin: Origin): PipelineRecord {
     tenant,
     priority: PRIORITIES[priority] ?? 'normal',
     headers: headers === null ? undefined : JSON.parse(headers.toString()),
+    // The books have it, and it was kept.
+    idempotencyKey: undefined,
     receivedAtMs: acceptedAtMs,
     sizeBytes: body.length + (headers?.length ?? 0),
     origin,

@@ -17,10 +17,26 @@ export class PostgresRecordLookup extends RecordLookup {
 
   async find(id: string): Promise<RecordStatus | AbsentPosition | undefined> {
     if (isUuid(id)) {
-      const rows = await this.database.query<FoundRow[]>(FIND, [id.toLowerCase()]);
-      return foundStatus(id.toLowerCase(), rows);
+      const known = id.toLowerCase();
+      return (await this.findAll([known])).get(known);
     }
     const position = parsePosition(id);
     return position && this.positions.find(position);
+  }
+
+  async findAll(ids: readonly string[]): Promise<ReadonlyMap<string, RecordStatus>> {
+    const rows = await this.database.query<(FoundRow & { id: string })[]>(FIND, [ids]);
+    const places = new Map<string, FoundRow[]>();
+    for (const row of rows) {
+      const of = places.get(row.id);
+      if (of === undefined) places.set(row.id, [row]);
+      else of.push(row);
+    }
+    const found = new Map<string, RecordStatus>();
+    for (const [id, of] of places) {
+      const status = foundStatus(id, of);
+      if (status !== undefined) found.set(id, status);
+    }
+    return found;
   }
 }

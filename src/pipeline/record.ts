@@ -27,9 +27,18 @@ export interface Terminal {
   readonly reason?: string;
 }
 
+/** What its sender knows a record by, so that a request that is repeated brings it once. Its scope is the tenant. */
+export interface IdempotencyKey {
+  readonly key: string;
+  /** SHA-256 of what was sent; another one under the same key is a mistake of the sender. */
+  readonly fingerprint: Buffer;
+}
+
 /** What the upstream half (Gateway, KeyGen, IngressProcessing) decided about a record. */
 export type Verdict =
   | { readonly kind: 'accepted' }
+  /** The journal has an earlier record of the same idempotency key and content; this one goes no further. */
+  | { readonly kind: 'replayed'; readonly earlierId: string }
   | { readonly kind: 'discarded'; readonly reason: string }
   | { readonly kind: 'invalid'; readonly issues: readonly ValidationIssue[] }
   | { readonly kind: 'refused'; readonly error: Error };
@@ -56,6 +65,8 @@ export interface PipelineRecord {
   readonly tenant: string;
   readonly priority: Priority;
   readonly headers: RecordHeaders | undefined;
+  /** Only records of REST may have one. */
+  readonly idempotencyKey: IdempotencyKey | undefined;
   /** Epoch ms at which the Gateway took it. */
   readonly receivedAtMs: number;
   /** Bytes that its credits stand for, fixed at admission. */

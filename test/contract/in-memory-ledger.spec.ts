@@ -17,6 +17,7 @@ function openOn(books: InMemoryBooks, bounds: ContractBounds | undefined): Contr
     acknowledgments: new InMemoryAcknowledgments(books),
     statusOf,
     delivered: async () => (books.outputs.get('delivered') ?? []).map(({ record }) => record.id),
+    expireKeys: async () => books.keys.clear(),
     restart: async () => openOn(books, bounds),
     close: () => Promise.resolve(),
   };

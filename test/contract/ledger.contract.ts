@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { Acknowledgments, Ending } from '../../src/ledger/acknowledgments.port.js';
 import { JournalFullError } from '../../src/ledger/errors/journal-full.error.js';
 import { RecordRefusedError } from '../../src/ledger/errors/record-refused.error.js';
 import type { Journal } from '../../src/ledger/journal.port.js';
-import type { PipelineRecord, Terminal } from '../../src/pipeline/record.js';
+import type { IdempotencyKey, PipelineRecord, Terminal } from '../../src/pipeline/record.js';
 import { freeLot, makeRecord, makeRecords, silentOrigin } from '../support/ledger.js';
 
 /** One process's view of the books. */
@@ -13,6 +14,8 @@ export interface ContractLedger {
   readonly statusOf: (id: string) => Promise<{ status: string; reason?: string } | undefined>;
   /** Record ids of the sink's table. */
   readonly delivered: () => Promise<readonly string[]>;
+  /** The time of all idempotency keys is over. */
+  readonly expireKeys: () => Promise<unknown>;
   /** The process ends without notice; another one opens the same books. */
   readonly restart: () => Promise<ContractLedger>;
   readonly close: () => Promise<void>;
@@ -37,6 +40,19 @@ const withOutput = (record: PipelineRecord, payload: string): Ending =>
   ending(record, {
     output: { table: 'delivered', key: null, payload: Buffer.from(payload), headers: null },
   });
+
+const keyOf = (key: string, content = 'content'): IdempotencyKey => ({
+  key,
+  fingerprint: createHash('sha256').update(content).digest(),
+});
+
+/** Records that come with one key and the same content: one request, repeated. */
+const keyed = (key: string, count: number) =>
+  makeRecords(count, () => ({ idempotencyKey: keyOf(key) })) as [
+    PipelineRecord,
+    PipelineRecord,
+    PipelineRecord,
+  ];
 
 /** The rules of the ledger's ports; every implementation keeps them. */
 export function describeLedgerContract(
@@ -220,6 +236,114 @@ export function describeLedgerContract(
       expect(ledger.journal.backlog()).toHaveLength(3);
       await ledger.acknowledgments.finish(loaded.map((record) => ending(record)));
       expect(ledger.journal.snapshot().records).toBe(3);
+    });
+
+    it('keeps one record for an idempotency key, and names it to each that comes after it', async () => {
+      const { journal, statusOf } = await start();
+      const [first, again, third] = keyed('order-1', 3);
+      await expect(journal.append([first])).resolves.toEqual([]);
+      const replay = { earlierId: first.id, isSame: true };
+      await expect(journal.append([again])).resolves.toEqual([{ record: again, ...replay }]);
+      await expect(journal.append([third])).resolves.toEqual([{ record: third, ...replay }]);
+      await expect(statusOf(again.id)).resolves.toBeUndefined();
+      expect(journal.snapshot()).toMatchObject({ records: 1, flushedRecords: 1 });
+      expect(again.verdict).toBeUndefined();
+    });
+
+    it('tells that a key was used for other content, and keeps the first', async () => {
+      const { journal } = await start();
+      const [first] = keyed('order-1', 1);
+      const other = makeRecord({ idempotencyKey: keyOf('order-1', 'other content') });
+      await journal.append([first]);
+      await expect(journal.append([other])).resolves.toEqual([
+        { record: other, earlierId: first.id, isSame: false },
+      ]);
+      expect(journal.snapshot().records).toBe(1);
+    });
+
+    it('gives each tenant its own keys', async () => {
+      const { journal } = await start();
+      const [first, second] = ['acme', 'globex'].map((tenant) =>
+        makeRecord({ tenant, idempotencyKey: keyOf('order-1') }),
+      ) as [PipelineRecord, PipelineRecord];
+      await expect(journal.append([first])).resolves.toEqual([]);
+      await expect(journal.append([second])).resolves.toEqual([]);
+      expect(journal.snapshot().records).toBe(2);
+    });
+
+    it('keeps the others of a call in which some are replays, in their order', async () => {
+      const { journal, restart } = await start();
+      const earlier = makeRecords(2, (i) => ({ idempotencyKey: keyOf(`k#${2 * i}`) }));
+      await journal.append(earlier);
+      const records = makeRecords(4, (i) => ({
+        partition: 0,
+        idempotencyKey: keyOf(`k#${i}`, i === 2 ? 'other content' : undefined),
+      }));
+      const plain = makeRecord({ partition: 0 });
+      await expect(journal.append([...records, plain])).resolves.toEqual([
+        { record: records[0], earlierId: earlier[0]!.id, isSame: true },
+        { record: records[2], earlierId: earlier[1]!.id, isSame: false },
+      ]);
+      ledger = await restart();
+      const kept = [...earlier, records[1]!, records[3]!, plain].map(({ id }) => id);
+      expect(ledger.journal.backlog().map(({ id }) => id)).toEqual(kept);
+    });
+
+    it('answers concurrent appends in their order, whether they have keys, are replays or neither', async () => {
+      const { journal } = await start();
+      await journal.append(makeRecords(10, (i) => ({ idempotencyKey: keyOf(`${3 * i}`) })));
+      const answered: number[] = [];
+      const records = makeRecords(30, (i) =>
+        i % 3 === 2 ? {} : { idempotencyKey: keyOf(`${i}`) },
+      );
+      const replays = await Promise.all(
+        records.map(async (record, index) => {
+          const found = await journal.append([record]);
+          answered.push(index);
+          return found.length;
+        }),
+      );
+      expect(answered).toEqual(records.map((_, index) => index));
+      expect(replays).toEqual(records.map((_, index) => Number(index % 3 === 0)));
+    });
+
+    it('knows a key after the end of its record, and after a restart', async () => {
+      const { journal, acknowledgments, restart } = await start();
+      const [first, again, late] = keyed('order-1', 3);
+      await journal.append([first]);
+      await acknowledgments.finish([ending(first)]);
+      await expect(journal.append([again])).resolves.toMatchObject([{ earlierId: first.id }]);
+      ledger = await restart();
+      await expect(ledger.journal.append([late])).resolves.toMatchObject([{ earlierId: first.id }]);
+      expect(ledger.journal.snapshot().records).toBe(0);
+    });
+
+    it('takes a key that has expired for a new one', async () => {
+      const { journal, expireKeys } = await start();
+      const [first, second, third] = keyed('order-1', 3);
+      await journal.append([first]);
+      await expireKeys();
+      await expect(journal.append([second])).resolves.toEqual([]);
+      await expect(journal.append([third])).resolves.toMatchObject([{ earlierId: second.id }]);
+      expect(journal.snapshot().records).toBe(2);
+    });
+
+    it('keeps no key of a call that it refuses', async () => {
+      const { journal, acknowledgments } = await start({ maxRecords: 1 });
+      const [record] = keyed('order-1', 1);
+      const blocker = makeRecord();
+      await journal.append([blocker]);
+      await expect(journal.append([record])).rejects.toThrow(JournalFullError);
+      await acknowledgments.finish([ending(blocker)]);
+      await expect(journal.append([record])).resolves.toEqual([]);
+    });
+
+    it('keeps no key of a discarded record: the same again is decided about anew', async () => {
+      const { journal } = await start();
+      const [dropped, again] = keyed('order-1', 2);
+      const verdict = { kind: 'discarded', reason: 'test order' } as const;
+      await journal.discard([{ ...dropped, verdict }]);
+      await expect(journal.append([again])).resolves.toEqual([]);
     });
   });
 }

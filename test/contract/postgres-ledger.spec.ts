@@ -25,6 +25,8 @@ async function openOn(
       (await db.pool.query<{ id: string }>('SELECT record_id AS id FROM delivered')).rows.map(
         ({ id }) => id,
       ),
+    expireKeys: () =>
+      db.pool.query(`UPDATE idempotency_key SET expires_at = now() - interval '1 ms'`),
     restart: async () => {
       // As after a kill: nothing is released, connections just end.
       ledger.sessions.destroy();

@@ -52,6 +52,7 @@ describe('LedgerModule', () => {
             instanceId: 'module-test',
             leaseMs: 15_000,
             partitions: 4,
+            idempotencyTtlHours: 24,
             maxRecords: journalMaxRecords,
             maxBytes: journalMaxBytes,
           }),

@@ -7,13 +7,20 @@ import {
 import { JournalFullError } from '../../src/ledger/errors/journal-full.error.js';
 import { RecordRefusedError } from '../../src/ledger/errors/record-refused.error.js';
 import { journalRowOf } from '../../src/ledger/journal-flush.js';
-import { type BacklogEntry, Journal, type JournalSnapshot } from '../../src/ledger/journal.port.js';
+import {
+  type BacklogEntry,
+  Journal,
+  type JournalSnapshot,
+  type Replay,
+} from '../../src/ledger/journal.port.js';
 import type { Origin, PipelineRecord } from '../../src/pipeline/record.js';
 
 /** What stays when a process ends: give the same books to the next InMemoryJournal. */
 export class InMemoryBooks {
   readonly journal = new Map<string, PipelineRecord>();
   readonly ended = new Map<string, Ending>();
+  /** The record that has an idempotency key. */
+  readonly keys = new Map<string, PipelineRecord>();
   /** By table, in the order of delivery. */
   readonly outputs = new Map<string, Ending[]>();
 }
@@ -40,8 +47,24 @@ export class InMemoryJournal extends Journal {
     this.left = [...books.journal.values()].map(entryOf);
   }
 
-  async append(records: readonly PipelineRecord[]): Promise<void> {
+  async append(offered: readonly PipelineRecord[]): Promise<readonly Replay[]> {
     if (this.failure !== undefined) throw this.failure;
+    const replays = offered.flatMap((record) => this.replayOf(record) ?? []);
+    const records = offered.filter((record) => !replays.some((replay) => replay.record === record));
+    this.store(records);
+    return replays;
+  }
+
+  private replayOf(record: PipelineRecord): Replay | undefined {
+    const earlier = this.books.keys.get(nameOfKey(record) ?? '');
+    if (earlier === undefined) return undefined;
+    const { fingerprint } = earlier.idempotencyKey!;
+    const isSame = fingerprint.equals(record.idempotencyKey!.fingerprint);
+    return { record, earlierId: earlier.id, isSame };
+  }
+
+  private store(records: readonly PipelineRecord[]): void {
+    if (records.length === 0) return;
     const { maxRecords, maxBytes, records: kept, bytes } = this.snapshot();
     const isFirst = kept === 0 && records.length === 1;
     const added = records.reduce((sum, record) => sum + entryOf(record).sizeBytes, 0);
@@ -49,7 +72,11 @@ export class InMemoryJournal extends Journal {
       throw new JournalFullError({ records: kept, bytes, maxRecords, maxBytes });
     }
     if (records.some(({ id }) => this.books.journal.has(id))) throw new RecordRefusedError('23505');
-    for (const record of records) this.books.journal.set(record.id, record);
+    for (const record of records) {
+      this.books.journal.set(record.id, record);
+      const name = nameOfKey(record);
+      if (name !== undefined) this.books.keys.set(name, record);
+    }
     this.flushes += 1;
     this.flushedRecords += records.length;
   }
@@ -162,6 +189,10 @@ export class InMemoryAcknowledgments extends Acknowledgments {
 
 function entryOf(record: PipelineRecord): BacklogEntry {
   return { id: record.id, sizeBytes: journalRowOf(record).bytes };
+}
+
+function nameOfKey({ tenant, idempotencyKey }: PipelineRecord): string | undefined {
+  return idempotencyKey && JSON.stringify([tenant, idempotencyKey.key]);
 }
 
 /** The table takes JSON only. */

@@ -45,6 +45,7 @@ export function makeLedger(url: string, options: TestLedgerOptions = {}): TestLe
     partitions: 4,
     maxRecords: 100_000,
     maxBytes: 2 ** 30,
+    idempotencyTtlHours: 24,
     ...overrides,
     database: {
       clientConfig: (applicationName) => ({
@@ -118,6 +119,7 @@ export function makeRecord(fields: Partial<PipelineRecord> = {}): PipelineRecord
     tenant: 'default',
     priority: 'normal',
     headers: undefined,
+    idempotencyKey: undefined,
     receivedAtMs: clock.wallNow(),
     sizeBytes: body.length,
     origin: silentOrigin,

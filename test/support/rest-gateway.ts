@@ -141,7 +141,14 @@ export async function startRestGateway(options: RestGatewayOptions = {}): Promis
       { provide: KafkaSource, useValue: undefined },
       { provide: KafkaBooks, useValue: {} },
       { provide: Settlement, useValue: {} },
-      { provide: RecordLookup, useValue: { find: async (id: string) => books.get(id) } },
+      {
+        provide: RecordLookup,
+        useValue: {
+          find: async (id: string) => books.get(id),
+          findAll: async (ids: readonly string[]) =>
+            new Map(ids.flatMap((id) => (books.has(id) ? [[id, books.get(id)!]] : []))),
+        },
+      },
       { provide: PIPELINE_DEFINITION, useValue: options.definition ?? { name: 'test' } },
       { provide: GATEWAY_OPTIONS, useValue: gatewayValues },
       { provide: BOUNDS_OPTIONS, useValue: boundsValues },

@@ -1,13 +1,13 @@
-/** $1 id. Where a record is: at most one of the three has it, unless an end is entered between two of the reads. */
-export const FIND = `SELECT 'journal' AS book, tenant, accepted_at, key, priority, NULL::timestamptz AS ended_at, NULL AS destination,
+/** $1 ids. Where records are: at most one of the three has a record, unless an end is entered between two of the reads. */
+export const FIND = `SELECT record_id::text AS id, 'journal' AS book, tenant, accepted_at, key, priority, NULL::timestamptz AS ended_at, NULL AS destination,
   NULL::smallint AS outcome, NULL::smallint AS attempts, NULL AS external_id, NULL AS reason, NULL::jsonb AS failures
-FROM journal WHERE record_id = $1::uuid
+FROM journal WHERE record_id = ANY($1::uuid[])
 UNION ALL
-SELECT 'acknowledgment', a.tenant, a.accepted_at, NULL, NULL, a.acknowledged_at, d.name, a.outcome, a.attempts, a.external_id, a.reason, NULL
-FROM acknowledgment a JOIN destination d ON d.code = a.destination WHERE a.record_id = $1::uuid
+SELECT a.record_id::text, 'acknowledgment', a.tenant, a.accepted_at, NULL, NULL, a.acknowledged_at, d.name, a.outcome, a.attempts, a.external_id, a.reason, NULL
+FROM acknowledgment a JOIN destination d ON d.code = a.destination WHERE a.record_id = ANY($1::uuid[])
 UNION ALL
-SELECT 'dead_letter', tenant, accepted_at, key, priority, dead_lettered_at, destination, NULL, NULL, NULL, reason, attempts
-FROM dead_letter WHERE record_id = $1::text`;
+SELECT record_id, 'dead_letter', tenant, accepted_at, key, priority, dead_lettered_at, destination, NULL, NULL, NULL, reason, attempts
+FROM dead_letter WHERE record_id = ANY($1::text[])`;
 
 /** $1 topic, $2 incarnation, $3 partition, $4 offset. What the watermark and the runs say of a position of Kafka. */
 export const FIND_POSITION = `SELECT k.start_offset AS start, k.low,

@@ -4,6 +4,8 @@ import {
   type BacklogEntry,
   Journal,
   type JournalSnapshot,
+  NO_REPLAYS,
+  type Replay,
 } from '../../../src/ledger/journal.port.js';
 import type { PipelineRecord } from '../../../src/pipeline/record.js';
 import type { DeliveryOutcome, Sink } from '../../../src/final-sink/sinks/sink.js';
@@ -20,9 +22,9 @@ export class CountingJournal extends Journal {
   readonly isFull = false;
   private appended = 0;
 
-  append(records: readonly PipelineRecord[]): Promise<void> {
+  append(records: readonly PipelineRecord[]): Promise<readonly Replay[]> {
     this.appended += records.length;
-    return Promise.resolve();
+    return Promise.resolve(NO_REPLAYS);
   }
 
   discard(): Promise<void> {

@@ -36,6 +36,7 @@ export class RecordSource {
       tenant: 'default',
       priority: 'normal',
       headers: undefined,
+      idempotencyKey: undefined,
       receivedAtMs,
       sizeBytes: BODY_BYTES,
       origin,
