@@ -17,5 +17,6 @@ USER node
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.PORT||3000)+'/health/live').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
-# No shell and no npm between a signal and Node.
-CMD ["node", "--enable-source-maps", "dist/src/main.js"]
+# No shell and no npm between a signal and Node. A young generation of full size from the start: at its initial 1 MiB half of
+# what a request makes survives into the old one.
+CMD ["node", "--enable-source-maps", "--min-semi-space-size=16", "dist/src/main.js"]

@@ -20,10 +20,14 @@ const freePort = () =>
 const folder = mkdtempSync(join(tmpdir(), 'penstock-smoke-'));
 chmodSync(folder, 0o755); // The embedded Postgres runs as another user when this runs as root.
 const port = await freePort();
-const service = spawn(process.execPath, ['--enable-source-maps', 'dist/src/main.js'], {
-  env: { ...process.env, PORT: String(port), DATA_DIR: join(folder, 'data'), DATABASE_URL: '' },
-  stdio: 'inherit',
-});
+const service = spawn(
+  process.execPath,
+  ['--enable-source-maps', '--min-semi-space-size=16', 'dist/src/main.js'],
+  {
+    env: { ...process.env, PORT: String(port), DATA_DIR: join(folder, 'data'), DATABASE_URL: '' },
+    stdio: 'inherit',
+  },
+);
 const exited = new Promise((resolve) =>
   service.once('exit', (code, signal) => resolve({ code, signal })),
 );

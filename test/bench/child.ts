@@ -20,7 +20,7 @@ export class Child<Question extends object, Result> {
     module: URL,
     args: readonly string[] = [],
   ): Child<Question, Result> {
-    const execArgv = ['--expose-gc', '--enable-source-maps'];
+    const execArgv = ['--expose-gc', '--enable-source-maps', '--min-semi-space-size=16'];
     return new Child(fork(fileURLToPath(module), args, { execArgv }));
   }
 

@@ -32,11 +32,15 @@ export interface ServiceOptions {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const port = options.port ?? (await freePort());
   const env = { PATH: process.env['PATH'] ?? '', PORT: String(port), LOG_LEVEL: 'info' };
-  const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
-    env: { ...env, ...options.env },
-    cwd: options.env?.['CWD'] ?? process.cwd(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--enable-source-maps', '--min-semi-space-size=16', MAIN],
+    {
+      env: { ...env, ...options.env },
+      cwd: options.env?.['CWD'] ?? process.cwd(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const service = describeService(child, port);
   if (options.isReadyAwaited === false) return service;
   let hasEnded = false;
