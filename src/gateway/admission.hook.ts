@@ -26,8 +26,6 @@ import { RequestError } from './request-error.js';
 const STREAM_TYPE = 'application/x-ndjson';
 const RECORD_TYPES = ['application/json'] as const;
 const BATCH_TYPES = ['application/json', STREAM_TYPE] as const;
-/** As the router knows it. */
-const BATCH_ROUTE = '/v1/records::batch';
 /** A slot of a stream, or memory for a body, comes free when some request ends. */
 const SLOT_RETRY_MS = 1000;
 
@@ -47,10 +45,10 @@ export class AdmissionHook {
   ) {}
 
   /** Throws why the request is refused; nothing is taken then. */
-  admit(request: FastifyRequest, reply: FastifyReply): IntakeContext {
+  admit(request: FastifyRequest, reply: FastifyReply, isBatch: boolean): IntakeContext {
     this.requireOpen();
     const { headers } = request;
-    requireBodyOf(headers, request.routeOptions.url === BATCH_ROUTE ? BATCH_TYPES : RECORD_TYPES);
+    requireBodyOf(headers, isBatch ? BATCH_TYPES : RECORD_TYPES);
     requirePlainUtf8(headers);
     if (!acceptsJson(headers)) {
       throw new RequestError('not-acceptable', 'The answer is application/json.');

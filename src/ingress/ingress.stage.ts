@@ -4,6 +4,7 @@ import type { Lot, Permit } from '#libs/flow-control';
 import { IdempotencyKeyReusedError } from '../ledger/errors/idempotency-key-reused.error.js';
 import { Journal, type Replay } from '../ledger/journal.port.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
+import { allOf } from '../pipeline/all-of.js';
 import { drain } from '../pipeline/drain.js';
 import { HandOver } from '../pipeline/hand-over.js';
 import { bytesOf, refuse } from '../pipeline/pass-on.js';
@@ -83,16 +84,19 @@ export class IngressStage implements Stage {
     this.carryOn();
   }
 
-  async take(slice: Slice, lot: Lot): Promise<void> {
+  take(slice: Slice, lot: Lot): Promise<void> {
     const { records } = slice;
     for (const record of records) record.stage = this.id;
-    const processed: Promise<void>[] = [];
     const turn = this.buffer.tryTurn();
     const entered = turn === undefined ? 0 : this.buffer.enter(records.length);
-    if (entered > 0) processed.push(this.process(records.slice(0, entered), lot));
-    if (entered === records.length) turn?.release();
-    else await this.waitForRoom({ slice, lot, entered, processed }, turn);
-    await Promise.all(processed);
+    if (entered === records.length) {
+      const all = this.process(records, lot);
+      turn?.release();
+      return all;
+    }
+    const processed = entered > 0 ? [this.process(records.slice(0, entered), lot)] : [];
+    const waited = this.waitForRoom({ slice, lot, entered, processed }, turn);
+    return waited.then(() => allOf(processed));
   }
 
   drain(deadlineMs: number): Promise<void> {
@@ -143,7 +147,7 @@ export class IngressStage implements Stage {
   }
 
   /** Decides about records that are in the buffer. Synchronous up to the journal, so that order holds. */
-  private async process(records: readonly PipelineRecord[], lot: Lot): Promise<void> {
+  private process(records: readonly PipelineRecord[], lot: Lot): Promise<void> {
     const accepted: PipelineRecord[] = [];
     const discarded: PipelineRecord[] = [];
     const rejected: PipelineRecord[] = [];
@@ -158,16 +162,16 @@ export class IngressStage implements Stage {
     }
     if (records[0]?.source === 'kafka') {
       this.carryOnOrEnd({ accepted, discarded, rejected }, lot);
-      return;
+      return allOf([]);
     }
     if (rejected.length > 0) {
       this.meter.failed(rejected.length);
       this.leave(rejected, lot);
     }
-    const kept = accepted.length === 0 ? undefined : this.accept(accepted, lot);
-    const dropped = discarded.length === 0 ? undefined : this.discard(discarded, lot);
-    await kept;
-    await dropped;
+    const answers: Promise<void>[] = [];
+    if (accepted.length > 0) answers.push(this.accept(accepted, lot));
+    if (discarded.length > 0) answers.push(this.discard(discarded, lot));
+    return allOf(answers);
   }
 
   /** Of Kafka records: those that go no further keep their place and credit until the books hold their end. */

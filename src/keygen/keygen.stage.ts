@@ -66,22 +66,23 @@ export class KeyGenStage implements Stage {
     });
   }
 
-  async take(slice: Slice, lot: Lot): Promise<void> {
+  take(slice: Slice, lot: Lot): Promise<void> {
     const { records } = slice;
     const takenMs = this.runtime.clock.now();
     for (const record of records) this.place(record);
     this.warnOfImbalance();
     const { controller, clock } = this.runtime;
-    await passOn(slice, lot, this.connected(), {
+    const passed = passOn(slice, lot, this.connected(), {
       controller,
       clock,
       line: this.line,
       onHandedOn: (count) => this.meter.completed(count, clock.now() - takenMs),
     });
-    for (const record of records) {
-      // Every Kafka record has an end to come, of which `settled` tells.
-      if (record.source === 'rest' && record.verdict?.kind !== 'accepted') this.forget(record);
-    }
+    // Every Kafka record has an end to come, of which `settled` tells.
+    if (records[0]?.source === 'kafka') return passed;
+    return passed.then(() => {
+      for (const record of records) if (record.verdict?.kind !== 'accepted') this.forget(record);
+    });
   }
 
   drain(deadlineMs: number): Promise<void> {

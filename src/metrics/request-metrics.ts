@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LatencyHistogram } from '#libs/flow-control';
 import { histogramSamples, type Sample } from './copied-metric.js';
 import { LabelCounter } from './label-counter.js';
@@ -18,6 +18,8 @@ const STAGE = /"stage":"(\w+)"/;
 const WITH_RESULTS = /"refused":\d+,"results":/;
 const SIGNAL = /"signal":"([\w-]+)"/;
 
+/** A path without a route is one label, whatever the path. */
+const UNROUTED = 'none';
 const REFUSED_STATUSES: ReadonlySet<number> = new Set([429, 503]);
 const HUNDRED = 100;
 
@@ -29,9 +31,14 @@ export class RequestMetrics {
 
   /** Before the application's routes are ready. */
   watch(fastify: FastifyInstance): void {
+    fastify.addHook('onRoute', (route) => {
+      const latencies = this.latenciesOf(route.url.replaceAll('::', ':'));
+      route.onResponse = [route.onResponse ?? [], latencies].flat();
+    });
+    const unrouted = this.latenciesOf(UNROUTED);
     fastify.addHook('onResponse', (request, reply, done) => {
-      this.answered(request.routeOptions.url, reply.statusCode, reply.elapsedTime);
-      done();
+      if (request.is404) unrouted(request, reply, done);
+      else done();
     });
     fastify.addHook('onSend', (_request, reply, payload, done) => {
       const type = String(reply.getHeader('content-type'));
@@ -51,17 +58,25 @@ export class RequestMetrics {
     }
   }
 
-  /** A path without a route is one label, whatever the path. */
-  private answered(url: string | undefined, statusCode: number, elapsedMs: number): void {
-    const route = url?.replaceAll('::', ':') ?? 'none';
-    const status = `${Math.floor(statusCode / HUNDRED)}xx`;
+  /** A hook of one route, so that nobody has to find out which route a request had. */
+  private latenciesOf(route: string) {
+    const byStatusClass: (LatencyHistogram | undefined)[] = [];
+    return (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+      const statusClass = Math.floor(reply.statusCode / HUNDRED);
+      const histogram = (byStatusClass[statusClass] ??= this.histogramOf(route, statusClass));
+      histogram.record(reply.elapsedTime);
+      done();
+    };
+  }
+
+  private histogramOf(route: string, statusClass: number): LatencyHistogram {
+    const status = `${statusClass}xx`;
     const key = `${status} ${route}`;
-    let found = this.histograms.get(key);
-    if (found === undefined) {
-      found = { labels: { route, status }, histogram: new LatencyHistogram() };
-      this.histograms.set(key, found);
-    }
-    found.histogram.record(elapsedMs);
+    const found = this.histograms.get(key)?.histogram;
+    if (found !== undefined) return found;
+    const histogram = new LatencyHistogram();
+    this.histograms.set(key, { labels: { route, status }, histogram });
+    return histogram;
   }
 
   /** Read as text: parsing would cost more than the refusal. */

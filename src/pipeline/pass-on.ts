@@ -1,5 +1,6 @@
 import type { BackPressureController } from '#libs/back-pressure';
 import type { Clock, Lot, Permit } from '#libs/flow-control';
+import { allOf } from './all-of.js';
 import type { PipelineRecord } from './record.js';
 import type { Slice, Stage } from './stage.js';
 import type { WaitingLine } from './waiting-line.js';
@@ -23,12 +24,7 @@ export interface PassOnContext {
  *
  * Resolves when every record of the slice has its verdict. Synchronous up to the next stage while credits are there.
  */
-export async function passOn(
-  slice: Slice,
-  lot: Lot,
-  next: Stage,
-  context: PassOnContext,
-): Promise<void> {
+export function passOn(slice: Slice, lot: Lot, next: Stage, context: PassOnContext): Promise<void> {
   const { controller, line } = context;
   const passage: Passage = { slice, lot, next, handed: [], done: 0, end: slice.records.length };
   const turn = line.tryTurn();
@@ -38,9 +34,11 @@ export async function passOn(
     refuse(slice.records.slice(found), lot, controller.refusal(line.stage, 'queue'));
     passage.end = found;
   }
-  if (passage.done < passage.end) await waitAndHandOn(passage, context, turn);
-  else turn?.release();
-  await Promise.all(passage.handed);
+  if (passage.done < passage.end) {
+    return waitAndHandOn(passage, context, turn).then(() => allOf(passage.handed));
+  }
+  turn?.release();
+  return allOf(passage.handed);
 }
 
 /** A slice on its way: records before `done` have gone on, those from `end` on are refused. */
