@@ -7,6 +7,7 @@ import {
   text,
   wholeNumber,
 } from '../config/option.js';
+import { destinationGuardSettings } from '../pipeline/destination-guard.options.js';
 
 /** Reads a JSON object of texts, or undefined when it is none. */
 export function parseHeaders(json: string): Readonly<Record<string, string>> | undefined {
@@ -66,6 +67,7 @@ export const asyncEgressOptions = options('EGRESS', {
   maxConcurrentOperations: wholeNumber({ min: 1 })
     .default(50)
     .describe('Calls that may run at a time.'),
+  ...destinationGuardSettings,
   enableDeadLetterQueue: flag()
     .default(true)
     .describe(

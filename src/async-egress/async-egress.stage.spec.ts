@@ -169,9 +169,10 @@ describe('AsyncEgress with a call', () => {
     await harness.advance(60_000);
     expect(calls).toBeGreaterThan(10);
     expect(records[0]).toMatchObject({ attempts: 0, terminal: undefined });
-    expect(records[0]?.failures).toHaveLength(20);
+    expect(records[0]?.failures?.length).toBeGreaterThan(10);
     isAway = false;
-    await harness.advance(2000);
+    // The breaker's longest time between two probes, here without jitter.
+    await harness.advance(30_000);
     expect(ends(harness, records)).toEqual(['acknowledged']);
     expect(harness.leftovers()).toEqual({});
   });
@@ -272,7 +273,7 @@ describe('AsyncEgress with a call', () => {
     expect(harness.egress.snapshot()).toMatchObject({ running: 0, abandoned: gates.length });
     for (const gate of gates.splice(0)) gate.open();
     await harness.advance(50);
-    expect(gates).toHaveLength(2);
+    expect(gates).toHaveLength(1);
     expect(harness.outstanding('AsyncEgress')).toBe(9);
   });
 

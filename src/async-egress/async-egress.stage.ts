@@ -1,13 +1,14 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot } from '#libs/flow-control';
+import { DestinationGuard } from '../pipeline/destination-guard.js';
 import { drain } from '../pipeline/drain.js';
 import type { Carried } from '../pipeline/give-back.js';
 import { HandOver } from '../pipeline/hand-over.js';
-import { RetryPolicy } from '../pipeline/retry-policy.js';
 import { Settlement } from '../pipeline/settlement.js';
 import type { Slice, Stage } from '../pipeline/stage.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
+import { StallReasons } from '../pipeline/stall-reasons.js';
 import { ASYNC_EGRESS_OPTIONS, type AsyncEgressOptions } from './async-egress.options.js';
 import { type Destination, EGRESS_DESTINATION, EGRESS_DESTINATION_NAME } from './destination.js';
 import { EgressCalls, type EgressCallsSnapshot } from './egress-calls.js';
@@ -24,6 +25,7 @@ export class AsyncEgressStage implements Stage {
   readonly id = 'AsyncEgress';
   private readonly logger = new Logger(AsyncEgressStage.name);
   private readonly meter: StageMeter;
+  private readonly guard: DestinationGuard | undefined;
   private readonly calls: EgressCalls | undefined;
   private handOver: HandOver | undefined;
 
@@ -34,7 +36,9 @@ export class AsyncEgressStage implements Stage {
     @Optional() @Inject(EGRESS_DESTINATION) private readonly destination: Destination | undefined,
   ) {
     this.meter = runtime.controller.meter(this.id);
-    this.calls = destination === undefined ? undefined : this.makeCalls(destination);
+    if (destination === undefined) return;
+    this.guard = this.makeGuard();
+    this.calls = this.makeCalls(destination, this.guard);
   }
 
   connect(next: Stage): void {
@@ -43,13 +47,19 @@ export class AsyncEgressStage implements Stage {
   }
 
   start(): void {
-    const { calls } = this;
-    if (calls === undefined) return;
-    const { controller } = this.runtime;
+    const { calls, guard } = this;
+    if (calls === undefined || guard === undefined) return;
+    const { controller, destinations } = this.runtime;
     controller.resizeStage(this.id, { inServiceLimit: this.options.maxConcurrentOperations });
+    const stalls = new StallReasons((isStalled) => controller.stalled(this.id, isStalled));
+    guard.onStalled((isStalled) => stalls.set('breaker', isStalled));
     this.settlement.onBlocked((isBlocked) => {
-      controller.stalled(this.id, isBlocked);
+      stalls.set('dead letters', isBlocked);
       if (!isBlocked) calls.pump();
+    });
+    destinations.add(() => {
+      const [condition, seen] = [guard.condition(), guard.snapshot()];
+      return { name: guard.destination, kind: 'egress', ...condition, guard: seen };
     });
   }
 
@@ -77,22 +87,28 @@ export class AsyncEgressStage implements Stage {
     await this.destination?.close();
   }
 
-  private makeCalls(destination: Destination): EgressCalls {
-    const { runtime, options, meter } = this;
-    const retries = new RetryPolicy({
+  private makeGuard(): DestinationGuard {
+    const { runtime, options } = this;
+    return new DestinationGuard({
       stage: this.id,
       destination: EGRESS_DESTINATION_NAME,
+      settings: options,
       maxAttempts: options.maxRetries,
       baseDelayMs: options.baseRetryDelayMs,
       maxDelayMs: options.maxRetryDelayMs,
+      maxAbandoned: options.maxConcurrentOperations,
       clock: runtime.clock,
       random: runtime.random,
     });
+  }
+
+  private makeCalls(destination: Destination, guard: DestinationGuard): EgressCalls {
+    const { runtime, options, meter } = this;
     return new EgressCalls({
       runtime,
       options,
       destination,
-      retries,
+      guard,
       meter,
       isBlocked: () => this.settlement.isBlocked,
       onDone: ({ record, lot }) => this.connected().push([record], lot),

@@ -7,11 +7,13 @@ import {
   type Timer,
 } from '#libs/flow-control';
 import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
+import type { DestinationGuard } from '../pipeline/destination-guard.js';
 import type { Failure } from '../pipeline/failure.js';
 import type { Carried } from '../pipeline/give-back.js';
+import type { GuardedCall } from '../pipeline/guarded-call.js';
 import { payloadBytes } from '../pipeline/payload-bytes.js';
 import type { PipelineRecord, RecordHeaders } from '../pipeline/record.js';
-import type { Attempts, RetryPolicy } from '../pipeline/retry-policy.js';
+import type { Attempts } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 import type { AsyncEgressOptions } from './async-egress.options.js';
@@ -25,6 +27,7 @@ interface Item extends Carried {
 interface Call {
   readonly item: Item;
   readonly permit: Permit;
+  readonly leave: GuardedCall;
   readonly abort: AbortController;
   deadline: Deadline | undefined;
   state: 'running' | 'timed-out';
@@ -34,7 +37,7 @@ export interface EgressCallsOptions {
   readonly runtime: StageRuntime;
   readonly options: AsyncEgressOptions;
   readonly destination: Destination;
-  readonly retries: RetryPolicy;
+  readonly guard: DestinationGuard;
   readonly meter: StageMeter;
   /** No call is started while this is true. */
   readonly isBlocked: () => boolean;
@@ -59,14 +62,15 @@ const NO_HEADERS: RecordHeaders = Object.freeze({});
  * The running calls of AsyncEgress.
  *
  * ```
- * take ─▶ one record of a key at a time ─▶ ready ─▶ permit ─▶ call ─▶ done
- *                                            ▲                  └─ failed ─▶ back-off (no permit) ─▶ ready, or given up
+ * take ─▶ one record of a key at a time ─▶ ready ─▶ permit, leave of the guard ─▶ call ─▶ done
+ *                                            ▲                                     └─ failed ─▶ back-off (no permit) ─▶ ready, or given up
  * ```
  * EC1 one record of a key is between its first attempt and its end here at a time; the next one follows in order.
  * EC2 at most `maxConcurrentOperations` permits are out; a record in its back-off holds none.
- * EC3 a call that ignores its signal loses its permit at the timeout and is counted as abandoned until it ends; no new
- *     call starts while as many are abandoned as may run, so at most twice the limit exist.
+ * EC3 a call that ignores its signal loses its permit at the timeout and is abandoned until it ends; the guard lets no
+ *     call start while as many are abandoned as may run, so at most twice the limit exist (DG3).
  * EC4 each record taken is told once, by `onDone` or `onGivenUp`.
+ * EC5 while the guard lets no call start, records wait with their credits; they hold no permit.
  * Bounded by the stage's credits: every item holds one.
  */
 export class EgressCalls {
@@ -78,8 +82,6 @@ export class EgressCalls {
   private readonly backOffs = new Set<Timer>();
   private state: 'running' | 'stopped' = 'running';
   private insideNow = 0;
-  private abandoned = 0;
-  private abandonedTotal = 0;
 
   constructor(private readonly parts: EgressCallsOptions) {
     const { options, runtime } = parts;
@@ -93,6 +95,7 @@ export class EgressCalls {
     this.deadlines = new Deadlines(runtime.clock, options.operationTimeoutMs, (call) =>
       this.timedOut(call),
     );
+    parts.guard.onOpen(() => this.pump());
   }
 
   get inside(): number {
@@ -100,11 +103,12 @@ export class EgressCalls {
   }
 
   snapshot(): EgressCallsSnapshot {
+    const { abandoned, abandonedTotal } = this.parts.guard.snapshot();
     return {
       inside: this.insideNow,
       running: this.running.size,
-      abandoned: this.abandoned,
-      abandonedTotal: this.abandonedTotal,
+      abandoned,
+      abandonedTotal,
       waitingForRetry: this.backOffs.size,
     };
   }
@@ -122,12 +126,16 @@ export class EgressCalls {
 
   /** Starts what may start. To be called when `isBlocked` has become false. */
   pump(): void {
-    const { isBlocked, options } = this.parts;
-    while (this.ready.length > 0 && this.state === 'running' && !isBlocked()) {
-      if (this.abandoned >= options.maxConcurrentOperations) break;
+    const { isBlocked, guard } = this.parts;
+    while (this.ready.length > 0 && this.state === 'running' && !isBlocked() && guard.mayCall()) {
       const permit = this.permits.tryAcquire();
       if (permit === undefined) break;
-      this.start(this.ready.shift()!, permit);
+      const leave = guard.tryCall();
+      if (leave === undefined) {
+        permit.release();
+        break;
+      }
+      this.start(this.ready.shift()!, permit, leave);
     }
     this.report();
   }
@@ -139,13 +147,19 @@ export class EgressCalls {
     for (const timer of this.backOffs) timer.cancel();
     this.backOffs.clear();
     this.deadlines.clear();
+    this.parts.guard.stop();
   }
 
-  private start(item: Item, permit: Permit): void {
-    item.attempts ??= this.parts.retries.begin(item.record);
+  private start(item: Item, permit: Permit, leave: GuardedCall): void {
+    const { guard } = this.parts;
+    if (item.attempts === undefined) {
+      item.attempts = guard.begin(item.record);
+      guard.firstAttempts(1);
+    }
     const call: Call = {
       item,
       permit,
+      leave,
       abort: new AbortController(),
       deadline: undefined,
       state: 'running',
@@ -177,7 +191,7 @@ export class EgressCalls {
   /** Whether the attempt was over before the call was. */
   private isLate(call: Call): boolean {
     if (call.state === 'running') return this.state === 'stopped';
-    this.abandoned -= 1;
+    this.parts.guard.reclaim();
     this.pump();
     return true;
   }
@@ -185,8 +199,7 @@ export class EgressCalls {
   private timedOut(call: Call): void {
     const { operationTimeoutMs } = this.parts.options;
     call.state = 'timed-out';
-    this.abandoned += 1;
-    this.abandonedTotal += 1;
+    this.parts.guard.abandon();
     call.abort.abort(
       new DOMException(`No answer within ${operationTimeoutMs} ms.`, 'TimeoutError'),
     );
@@ -196,17 +209,19 @@ export class EgressCalls {
   private succeeded(call: Call): void {
     const { item } = call;
     this.end(call);
-    this.parts.retries.succeeded(item.attempts!);
+    call.leave.succeeded();
+    this.parts.guard.succeeded(item.attempts!);
     this.parts.onDone(item);
     this.leave(item);
   }
 
   private failed(call: Call, failure: Failure): void {
     const { item } = call;
-    const { meter, retries } = this.parts;
+    const { meter, guard } = this.parts;
     this.end(call);
+    call.leave.failed(failure);
     meter.failed(1, failure.isTimeout === true ? 'timeout' : undefined);
-    const consequence = retries.failed(item.attempts!, failure);
+    const consequence = guard.failed(item.attempts!, failure);
     if (consequence.kind === 'retry') this.backOff(item, consequence.delayMs);
     else void this.giveUp(item, consequence.reason);
     this.pump();

@@ -82,6 +82,14 @@ const RULES: readonly CrossRule[] = [
       }),
   },
   {
+    groups: ['egress'],
+    broken: ({ egress }) => brokenBreaker('EGRESS', egress),
+  },
+  {
+    groups: ['finalSink'],
+    broken: ({ finalSink }) => brokenBreaker('FINAL_SINK', finalSink),
+  },
+  {
     // What is delivered must be answered while the lease lasts, or another replica delivers it as well.
     groups: ['finalSink', 'database'],
     broken: ({ finalSink, database }) =>
@@ -163,6 +171,17 @@ function together(settings: Readonly<Record<string, unknown>>): string | undefin
   const given = givenOf(settings);
   if (missing.length === 0 || given.length === 0) return undefined;
   return `${missing.join(' and ')} must be set together with ${given.join(' and ')}.`;
+}
+
+function brokenBreaker(
+  stage: string,
+  {
+    breakerOpenMs,
+    breakerMaxOpenMs,
+  }: Pick<AppOptions['egress'], 'breakerOpenMs' | 'breakerMaxOpenMs'>,
+): string | undefined {
+  if (breakerOpenMs <= breakerMaxOpenMs) return undefined;
+  return `${stage}_BREAKER_OPEN_MS must be at most ${stage}_BREAKER_MAX_OPEN_MS (got ${breakerOpenMs} and ${breakerMaxOpenMs}).`;
 }
 
 function below(name: string, value: number, other: { than: string; value: number }): string {

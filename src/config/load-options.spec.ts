@@ -86,6 +86,18 @@ describe('loadOptions', () => {
       'EGRESS_BASE_RETRY_DELAY_MS must be at most EGRESS_MAX_RETRY_DELAY_MS (got 3000 and 2000).',
     ],
     [
+      { EGRESS_BREAKER_OPEN_MS: '40000' },
+      'EGRESS_BREAKER_OPEN_MS must be at most EGRESS_BREAKER_MAX_OPEN_MS (got 40000 and 30000).',
+    ],
+    [
+      { FINAL_SINK_BREAKER_MAX_OPEN_MS: '999' },
+      'FINAL_SINK_BREAKER_OPEN_MS must be at most FINAL_SINK_BREAKER_MAX_OPEN_MS (got 1000 and 999).',
+    ],
+    [
+      { EGRESS_BREAKER_RATIO: '0' },
+      'EGRESS_BREAKER_RATIO must be a ratio above 0, at most 1 (got 0).',
+    ],
+    [
       { EGRESS_BUFFER_SIZE: '99' },
       'EGRESS_BUFFER_SIZE must be at least twice EGRESS_MAX_CONCURRENT_OPERATIONS (got 99 and 50).',
     ],

@@ -1,13 +1,15 @@
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot, Timer } from '#libs/flow-control';
 import type { DeliveryLease } from '../ledger/delivery-lease.port.js';
+import type { DestinationGuard } from '../pipeline/destination-guard.js';
 import type { Failure } from '../pipeline/failure.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
-import type { Attempts, RetryPolicy } from '../pipeline/retry-policy.js';
+import type { Attempts } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { DeliveryCall } from './delivery-call.js';
 import { DeliveryLine } from './delivery-line.js';
+import { answerOf, NO_OUTCOME, settleLeave } from './delivery-outcomes.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
 import { LeaseGate } from './lease-gate.js';
 import {
@@ -34,7 +36,7 @@ export interface DeliveriesOptions {
   readonly runtime: StageRuntime;
   readonly options: FinalSinkOptions;
   readonly sink: Sink;
-  readonly retries: RetryPolicy;
+  readonly guard: DestinationGuard;
   readonly meter: StageMeter;
   readonly lease: DeliveryLease;
   /** Nothing is sent while this is true. */
@@ -59,6 +61,8 @@ export interface DeliveriesOptions {
  * DV4 a sink that ends records itself, or repeats, decides by its answer alone: its timeout is counted, and nothing
  *     follows from it.
  * DV5 each record taken is told once, by `onDelivered` or `onGivenUp`.
+ * DV6 a call needs leave of the destination's guard, but for a sink that decides alone: one that ends records itself waits
+ *     with the ledger, one that repeats asks the same breaker for leave at each send.
  */
 export class Deliveries {
   private readonly line: DeliveryLine<Item>;
@@ -92,6 +96,7 @@ export class Deliveries {
       clock,
       onTimeout: (entry) => this.timedOut(entry),
     });
+    parts.guard.onOpen(() => this.pump());
   }
 
   /** Records taken and not told of yet. */
@@ -138,12 +143,14 @@ export class Deliveries {
     this.backOffs.clear();
     const reason = new Error('The pipeline stops.');
     for (const call of this.running) call.abort(reason);
+    this.parts.guard.stop();
   }
 
   private mayCall(): boolean {
     if (this.state === 'stopped' || this.parts.isBlocked()) return false;
     const { isOrdered, repeats } = this.parts.sink;
-    return !isOrdered || repeats || (this.running.size === 0 && this.outages === 0);
+    const isTurn = !isOrdered || repeats || (this.running.size === 0 && this.outages === 0);
+    return isTurn && (this.decidesAlone || this.parts.guard.mayCall());
   }
 
   private get room(): number {
@@ -158,13 +165,9 @@ export class Deliveries {
   }
 
   private async deliver(batch: readonly Item[]): Promise<void> {
-    const { sink, retries, options } = this.parts;
-    const call = new DeliveryCall(this.againOf(batch));
-    const entries = batch.map((item) => {
-      item.attempts ??= retries.begin(item.record);
-      item.call = call;
-      return this.pending.open(item)!;
-    });
+    const { sink, options } = this.parts;
+    const call = this.begin(batch);
+    const entries = batch.map((item) => this.pending.open(item)!);
     this.running.add(call);
     this.atSink += batch.length;
     const records = batch.map(({ record }) => record);
@@ -174,13 +177,32 @@ export class Deliveries {
         entries,
         records.map(() => ({ kind: 'acknowledged' })),
       );
-      this.countLost(await answer);
+      const outcomes = await answer;
+      settleLeave(call, outcomes);
+      this.countLost(outcomes);
     } else {
-      this.answered(entries, await answer);
+      const outcomes = await answer;
+      settleLeave(call, outcomes);
+      this.answered(entries, outcomes);
     }
     this.running.delete(call);
     this.atSink -= batch.length;
     this.pump();
+  }
+
+  private begin(batch: readonly Item[]): DeliveryCall {
+    const { guard } = this.parts;
+    const leave = this.decidesAlone ? undefined : guard.tryCall();
+    const call = new DeliveryCall(this.againOf(batch), leave);
+    let firstAttempts = 0;
+    for (const item of batch) {
+      item.call = call;
+      if (item.attempts !== undefined) continue;
+      item.attempts = guard.begin(item.record);
+      firstAttempts += 1;
+    }
+    guard.firstAttempts(firstAttempts);
+    return call;
   }
 
   private againOf(batch: readonly Item[]): DeliveryContext['again'] {
@@ -193,11 +215,11 @@ export class Deliveries {
   }
 
   private again(item: Item, failure: Failure): number | undefined {
-    const { options, retries } = this.parts;
+    const { options, guard } = this.parts;
     // At most once: the record has its end already.
     if (this.state === 'stopped' || !options.requireAcknowledgment) return undefined;
     this.countFailed(failure);
-    const consequence = retries.failed(item.attempts!, failure);
+    const consequence = guard.failed(item.attempts!, failure);
     item.givenUp = consequence.kind === 'dead-letter' ? consequence.reason : undefined;
     return consequence.kind === 'retry' ? consequence.delayMs : undefined;
   }
@@ -229,11 +251,11 @@ export class Deliveries {
   }
 
   private delivered(entries: readonly PendingEntry<Item>[], delivered: readonly Delivered[]): void {
-    const { retries, onDelivered } = this.parts;
+    const { guard, onDelivered } = this.parts;
     const records = new Set(delivered.map(({ record }) => record));
     for (const { item } of entries) {
       if (!records.has(item.record)) continue;
-      retries.succeeded(item.attempts!);
+      guard.succeeded(item.attempts!);
       this.line.release(item);
     }
     this.insideNow -= delivered.length;
@@ -258,7 +280,7 @@ export class Deliveries {
       }
       this.line.hold(item);
       this.countFailed(failure);
-      const consequence = this.parts.retries.failed(item.attempts!, failure);
+      const consequence = this.parts.guard.failed(item.attempts!, failure);
       if (consequence.kind === 'dead-letter') {
         void this.giveUp(item, consequence.reason);
         continue;
@@ -288,6 +310,7 @@ export class Deliveries {
       this.countFailed(failure);
       return;
     }
+    item.call?.leave?.failed(failure);
     item.call?.abort(new DOMException(message, 'TimeoutError'));
     this.failed([{ item, failure }]);
     this.pump();
@@ -310,25 +333,6 @@ export class Deliveries {
     const { meter, options } = this.parts;
     meter.inService(this.pending.pending, options.maxPendingAcknowledgments);
     meter.queue(this.insideNow - this.pending.pending);
-  }
-}
-
-const NO_OUTCOME: DeliveryOutcome = {
-  kind: 'failed',
-  failure: { kind: 'retryable', message: 'The sink gave no outcome.' },
-};
-
-/** A sink that breaks its promise never to reject must not end the process. */
-async function answerOf(
-  sink: Sink,
-  records: readonly PipelineRecord[],
-  context: DeliveryContext,
-): Promise<readonly DeliveryOutcome[]> {
-  try {
-    return await sink.deliver(records, context);
-  } catch (error) {
-    const message = `The sink failed: ${String(error)}`;
-    return records.map(() => ({ kind: 'failed', failure: { kind: 'retryable', message } }));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Failure } from '../pipeline/failure.js';
+import type { GuardedCall } from '../pipeline/guarded-call.js';
 import { LazyAbort } from '../pipeline/lazy-abort.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { DeliveryContext } from './sinks/sink.js';
@@ -7,7 +8,11 @@ import type { DeliveryContext } from './sinks/sink.js';
 export class DeliveryCall implements DeliveryContext {
   private readonly ending = new LazyAbort();
 
-  constructor(readonly again: (record: PipelineRecord, failure: Failure) => number | undefined) {}
+  constructor(
+    readonly again: (record: PipelineRecord, failure: Failure) => number | undefined,
+    /** None for a sink that decides by itself when to send. */
+    readonly leave: GuardedCall | undefined,
+  ) {}
 
   get signal(): AbortSignal {
     return this.ending.signal;

@@ -8,6 +8,7 @@ import {
   text,
   wholeNumber,
 } from '../config/option.js';
+import { destinationGuardSettings } from '../pipeline/destination-guard.options.js';
 import { areWebhookSecrets } from '../pipeline/webhook-secret.js';
 
 export const finalSinkOptions = options('FINAL_SINK', {
@@ -37,6 +38,7 @@ export const finalSinkOptions = options('FINAL_SINK', {
   maxRetries: wholeNumber({ min: 1 })
     .default(3)
     .describe('Deliveries of a record in all, the first one included; an outage costs none.'),
+  ...destinationGuardSettings,
 });
 export type FinalSinkOptions = OptionsOf<typeof finalSinkOptions>;
 export const FINAL_SINK_OPTIONS = Symbol('FINAL_SINK_OPTIONS');

@@ -3,20 +3,18 @@ import type { StageMeter } from '#libs/back-pressure';
 import type { Lot } from '#libs/flow-control';
 import type { Ending } from '../ledger/acknowledgments.port.js';
 import { DeliveryLease, UNENDING_LEASE } from '../ledger/delivery-lease.port.js';
+import type { DestinationGuard } from '../pipeline/destination-guard.js';
 import { drain } from '../pipeline/drain.js';
 import { type Carried, giveBack } from '../pipeline/give-back.js';
-import { RetryPolicy } from '../pipeline/retry-policy.js';
 import { Settlement } from '../pipeline/settlement.js';
 import type { Slice, Stage } from '../pipeline/stage.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
+import { StallReasons } from '../pipeline/stall-reasons.js';
 import { type Delivered, Deliveries } from './deliveries.js';
 import { FINAL_SINK_OPTIONS, type FinalSinkOptions } from './final-sink.options.js';
 import type { PendingAcknowledgmentsSnapshot } from './pending-acknowledgments.js';
+import { guardOf, statusOf } from './sink-guard.js';
 import { type Sink, SINK } from './sinks/sink.js';
-
-/** Longest back-off after the first failed delivery, and after any. */
-const BASE_RETRY_DELAY_MS = 100;
-const MAX_RETRY_DELAY_MS = 2000;
 
 /**
  * FinalSink: delivers, waits for the destination's acknowledgment, and enters the end of records in the books.
@@ -30,6 +28,7 @@ export class FinalSinkStage implements Stage {
   readonly id = 'FinalSink';
   private readonly logger = new Logger(FinalSinkStage.name);
   private readonly meter: StageMeter;
+  private readonly guard: DestinationGuard;
   private readonly deliveries: Deliveries;
 
   constructor(
@@ -40,19 +39,12 @@ export class FinalSinkStage implements Stage {
     lease: DeliveryLease = UNENDING_LEASE,
   ) {
     this.meter = runtime.controller.meter(this.id);
+    this.guard = guardOf(sink, options, runtime);
     this.deliveries = new Deliveries({
       runtime,
       options,
       sink,
-      retries: new RetryPolicy({
-        stage: this.id,
-        destination: sink.name,
-        maxAttempts: options.maxRetries,
-        baseDelayMs: BASE_RETRY_DELAY_MS,
-        maxDelayMs: MAX_RETRY_DELAY_MS,
-        clock: runtime.clock,
-        random: runtime.random,
-      }),
+      guard: this.guard,
       meter: this.meter,
       lease,
       isBlocked: () => settlement.isBlocked,
@@ -65,16 +57,19 @@ export class FinalSinkStage implements Stage {
   connect(): void {}
 
   async start(): Promise<void> {
-    const { controller } = this.runtime;
+    const { controller, destinations } = this.runtime;
     const { maxBatchRecords, isOrdered, repeats } = this.sink;
     const { maxPendingAcknowledgments } = this.options;
     const atATime = isOrdered && !repeats ? maxBatchRecords : maxPendingAcknowledgments;
     const inServiceLimit = Math.min(atATime, maxPendingAcknowledgments);
     controller.resizeStage(this.id, { inServiceLimit });
+    const stalls = new StallReasons((isStalled) => controller.stalled(this.id, isStalled));
+    this.guard.onStalled((isStalled) => stalls.set(`breaker of ${this.sink.name}`, isStalled));
     this.settlement.onBlocked((isBlocked) => {
-      controller.stalled(this.id, isBlocked);
+      stalls.set('dead letters', isBlocked);
       if (!isBlocked) this.deliveries.pump();
     });
+    destinations.add(() => statusOf(this.sink, this.guard));
     await this.sink.start();
   }
 

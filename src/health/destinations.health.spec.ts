@@ -1,4 +1,5 @@
-import { HealthIndicatorService } from '@nestjs/terminus';
+import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
+import { makeGuard } from '../../test/support/guard.js';
 import { Destinations, type DestinationState } from '../pipeline/destinations.js';
 import { DestinationsHealthIndicator } from './destinations.health.js';
 
@@ -19,17 +20,20 @@ const producer = {
 
 function indicatorOf(state: DestinationState, detail?: string): DestinationsHealthIndicator {
   const destinations = new Destinations();
-  destinations.add(() => ({ name: 'kafka', topic: 'out', state, detail, producer }));
+  const guard = makeGuard().snapshot();
+  const common = { name: 'kafka', kind: 'sink', topic: 'out', guard, producer } as const;
+  destinations.add(() => ({ ...common, state, detail }));
   return new DestinationsHealthIndicator(new HealthIndicatorService(), destinations);
 }
 
-const statusOf = (checks: (() => { sink: { status: string } })[]): string[] =>
-  checks.map((check) => check().sink.status);
+const statusOf = (checks: (() => HealthIndicatorResult)[]): string[] =>
+  checks.map((check) => check()['sink-kafka']!.status);
 
 describe('DestinationsHealthIndicator', () => {
   it.each<[DestinationState, string, string]>([
     ['ready', 'up', 'up'],
     ['connecting', 'up', 'degraded'],
+    ['busy', 'up', 'degraded'],
     ['away', 'up', 'degraded'],
     ['stopped', 'up', 'degraded'],
     ['failed', 'down', 'down'],
@@ -44,11 +48,15 @@ describe('DestinationsHealthIndicator', () => {
     const [ready] = indicator.notFailed();
     const [detail] = indicator.inDetail();
     const common = { name: 'kafka', topic: 'out', state: 'away', message: 'No broker answers.' };
-    expect(ready!()).toEqual({ sink: { status: 'up', ...common } });
+    expect(ready!()).toEqual({ 'sink-kafka': { status: 'up', ...common } });
     expect(detail!()).toEqual({
-      sink: {
+      'sink-kafka': {
         status: 'degraded',
         ...common,
+        breaker: 'closed',
+        gateClosedForMs: 0,
+        retryBudget: 30,
+        abandoned: 0,
         queuedRecords: 3,
         recordCapacity: 1000,
         queuedBytes: 300,
@@ -59,6 +67,18 @@ describe('DestinationsHealthIndicator', () => {
         lateAnswers: 1,
       },
     });
+  });
+
+  it('shows the egress as a check of its own', () => {
+    const destinations = new Destinations();
+    const guard = makeGuard().snapshot();
+    const egress = { name: 'egress', kind: 'egress', guard } as const;
+    destinations.add(() => ({ ...egress, state: 'away', detail: 'Calls fail.' }));
+    const indicator = new DestinationsHealthIndicator(new HealthIndicatorService(), destinations);
+    expect(indicator.notFailed()[0]!()).toEqual({
+      egress: { status: 'up', name: 'egress', state: 'away', message: 'Calls fail.' },
+    });
+    expect(indicator.inDetail()[0]!()).toMatchObject({ egress: { status: 'degraded' } });
   });
 
   it('has no check without such a destination', () => {

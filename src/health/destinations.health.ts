@@ -1,8 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { Destinations, type DestinationStatus } from '../pipeline/destinations.js';
+import type { KafkaSinkSnapshot } from '#libs/kafka';
+import {
+  Destinations,
+  type DestinationStatus,
+  type GuardSnapshot,
+} from '../pipeline/destinations.js';
 
-/** Whether the destinations that have a connection of their own can be delivered to. */
+/** Whether the destinations can be delivered to: a check `egress`, and a check `sink-<name>` for each sink. */
 @Injectable()
 export class DestinationsHealthIndicator {
   constructor(
@@ -11,19 +16,19 @@ export class DestinationsHealthIndicator {
   ) {}
 
   /** Checks of the readiness: only what an operator has to change makes it fail, since records of an outage wait. */
-  notFailed(): (() => HealthIndicatorResult<'sink'>)[] {
+  notFailed(): (() => HealthIndicatorResult)[] {
     return this.destinations.all().map((status) => () => {
-      const { name, topic, state, detail } = status;
-      const shown = { name, topic, state, ...(detail !== undefined && { message: detail }) };
-      const session = this.health.check('sink');
-      return state === 'failed' ? session.down(shown) : session.up(shown);
+      const session = this.health.check(checkOf(status));
+      return status.state === 'failed'
+        ? session.down(shownOf(status))
+        : session.up(shownOf(status));
     });
   }
 
   /** The same in full; degraded while records wait. */
-  inDetail(): (() => HealthIndicatorResult<'sink'>)[] {
+  inDetail(): (() => HealthIndicatorResult)[] {
     return this.destinations.all().map((status) => () => {
-      const session = this.health.check('sink');
+      const session = this.health.check(checkOf(status));
       if (status.state === 'failed') return session.down(detailOf(status));
       return status.state === 'ready'
         ? session.up(detailOf(status))
@@ -32,14 +37,41 @@ export class DestinationsHealthIndicator {
   }
 }
 
-function detailOf({ name, topic, state, detail, producer }: DestinationStatus) {
+function checkOf({ name, kind }: DestinationStatus): string {
+  return kind === 'egress' ? 'egress' : `sink-${name}`;
+}
+
+function shownOf({ name, topic, state, detail }: DestinationStatus) {
+  return {
+    name,
+    ...(topic !== undefined && { topic }),
+    state,
+    ...(detail !== undefined && { message: detail }),
+  };
+}
+
+function detailOf(status: DestinationStatus) {
+  const { guard, producer } = status;
+  return {
+    ...shownOf(status),
+    ...guardDetailOf(guard),
+    ...(producer !== undefined && producerDetailOf(producer)),
+  };
+}
+
+function guardDetailOf({ breaker, gateClosedForMs, budget, abandoned }: GuardSnapshot) {
+  return {
+    breaker: breaker.state,
+    gateClosedForMs: Math.round(gateClosedForMs),
+    retryBudget: budget.available,
+    abandoned,
+  };
+}
+
+function producerDetailOf(producer: KafkaSinkSnapshot) {
   const { queuedRecords, recordCapacity, queuedBytes, byteCapacity } = producer;
   const { partitions, unplaced, lanes, lateAnswers } = producer;
   return {
-    name,
-    topic,
-    state,
-    ...(detail !== undefined && { message: detail }),
     queuedRecords,
     recordCapacity,
     queuedBytes,

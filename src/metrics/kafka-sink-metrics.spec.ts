@@ -1,4 +1,5 @@
 import { register } from 'prom-client';
+import { makeGuard } from '../../test/support/guard.js';
 import { Destinations } from '../pipeline/destinations.js';
 import { KafkaSinkMetrics } from './kafka-sink-metrics.js';
 
@@ -13,6 +14,8 @@ describe('KafkaSinkMetrics', () => {
     expect(await lines()).toEqual([]);
     destinations.add(() => ({
       name: 'kafka',
+      kind: 'sink',
+      guard: makeGuard().snapshot(),
       topic: 'out',
       state: 'ready',
       detail: undefined,

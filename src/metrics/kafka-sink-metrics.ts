@@ -34,7 +34,7 @@ export class KafkaSinkMetrics {
   }
 
   private producers(): KafkaSinkSnapshot[] {
-    return this.destinations.all().map(({ producer }) => producer);
+    return this.destinations.all().flatMap(({ producer }) => producer ?? []);
   }
 
   private each(value: (producer: KafkaSinkSnapshot) => number): () => Sample[] {

@@ -14,6 +14,8 @@ export interface Failure {
   readonly retryAfterMs?: number;
   /** No answer in time. */
   readonly isTimeout?: boolean;
+  /** Two transactions met (SQLSTATE 40): it says nothing about the destination, so the breaker does not count it. */
+  readonly isConflict?: boolean;
   /** Of a `final` one: the reason of the dead letter. Default `rejected`. */
   readonly reason?: 'unsafe-number';
 }

@@ -31,9 +31,9 @@ export class PipelinePortsModule {
         { provide: PIPELINE_DEFINITION, useValue: definition },
         {
           provide: StageRuntime,
-          inject: [BackPressureController],
-          useFactory: (controller: BackPressureController) =>
-            new StageRuntime(controller, new SystemClock(), Math.random),
+          inject: [BackPressureController, Destinations],
+          useFactory: (controller: BackPressureController, destinations: Destinations) =>
+            new StageRuntime(controller, new SystemClock(), Math.random, destinations),
         },
         {
           provide: KafkaSource,

@@ -1,15 +1,17 @@
 import { FakeClock } from '../../test/support/fake-clock.js';
 import { makeRecord } from '../../test/support/ledger.js';
+import type { OutagePolicy } from './destination-guard.options.js';
 import type { Failure } from './failure.js';
 import { RetryPolicy } from './retry-policy.js';
 
-function makePolicy(maxAttempts = 3): RetryPolicy {
+function makePolicy(maxAttempts = 3, outagePolicy: OutagePolicy = 'hold'): RetryPolicy {
   return new RetryPolicy({
     stage: 'AsyncEgress',
     destination: 'egress',
     maxAttempts,
     baseDelayMs: 100,
     maxDelayMs: 2000,
+    outagePolicy,
     clock: new FakeClock(),
     random: () => 0.5,
   });
@@ -67,6 +69,37 @@ describe('RetryPolicy', () => {
     });
     expect(policy.failed(attempts, busy)).toMatchObject({ delayMs: 100 });
     expect(attempts.record.attempts).toBe(0);
+  });
+
+  it('charges every failure of an outage under the policy dead-letter, and a retry of the budget', () => {
+    const policy = makePolicy(3, 'dead-letter');
+    const outage: Failure = { kind: 'outage', message: 'x' };
+    const attempts = policy.begin(makeRecord());
+    const followed = [1, 2, 3].map(() => policy.failed(attempts, outage));
+    expect(followed.slice(0, 2)).toMatchObject([{ isHeld: false }, { isHeld: false }]);
+    expect(followed[2]).toEqual({ kind: 'dead-letter', reason: 'attempts-used-up' });
+    expect(attempts.record.attempts).toBe(3);
+    expect(policy.budgetSnapshot()).toMatchObject({ retries: 2 });
+  });
+
+  it('gives a record up when the budget of 20 % and 3/s is empty (G1)', () => {
+    const policy = makePolicy(3);
+    policy.firstAttempts(100);
+    const ends = Array.from({ length: 51 }, () =>
+      policy.failed(policy.begin(makeRecord()), retryable),
+    );
+    expect(ends.slice(0, 50).every(({ kind }) => kind === 'retry')).toBe(true);
+    expect(ends[50]).toEqual({ kind: 'dead-letter', reason: 'retry-budget' });
+    expect(policy.failedAttempts).toMatchObject({ retried: 50, 'retry-budget': 1 });
+  });
+
+  it('takes nothing from the budget for an outage, a busy destination, or the last attempt', () => {
+    const policy = makePolicy(1);
+    const attempts = policy.begin(makeRecord());
+    policy.failed(attempts, { kind: 'outage', message: 'x' });
+    policy.failed(attempts, { kind: 'busy', message: 'x' });
+    policy.failed(attempts, retryable);
+    expect(policy.budgetSnapshot()).toMatchObject({ retries: 0, refused: 0 });
   });
 
   it('remembers the last twenty failures, in text that PostgreSQL can keep', () => {

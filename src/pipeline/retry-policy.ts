@@ -1,4 +1,13 @@
-import { type Backoff, type Clock, fullJitterBackoff, type RandomSource } from '#libs/flow-control';
+import {
+  type Backoff,
+  type Clock,
+  fullJitterBackoff,
+  type RandomSource,
+  RetryBudget,
+  type RetryBudgetSnapshot,
+} from '#libs/flow-control';
+import type { OutagePolicy } from './destination-guard.options.js';
+import type { FailedAttemptEnd } from './destinations.js';
 import { asOutage, type Failure } from './failure.js';
 import type { PipelineRecord } from './record.js';
 import type { StageId } from './stage.js';
@@ -11,6 +20,7 @@ export interface RetryPolicyOptions {
   readonly maxAttempts: number;
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
+  readonly outagePolicy: OutagePolicy;
   readonly clock: Clock;
   readonly random: RandomSource;
 }
@@ -34,8 +44,10 @@ export type Consequence =
     }
   | {
       readonly kind: 'dead-letter';
-      readonly reason: 'rejected' | 'attempts-used-up' | 'unsafe-number';
+      readonly reason: 'rejected' | 'attempts-used-up' | 'retry-budget' | 'unsafe-number';
     };
+
+type DeadLetter = Extract<Consequence, { kind: 'dead-letter' }>;
 
 /** A destination that asks for more than this is asked again anyway: the record holds a credit. */
 const MAX_RETRY_AFTER_MS = 300_000;
@@ -47,17 +59,44 @@ const MAX_MESSAGE_LENGTH = 1000;
 /**
  * Attempts at one destination: which of them count, when the next one comes, when there is none.
  *
- * `record.attempts` counts the attempts that cost one; an outage and a busy destination cost none.
+ * `record.attempts` counts the attempts that cost one; a busy destination costs none, and neither does an outage under the
+ * policy `hold`. Each retry that costs an attempt also costs one of the destination's budget: 20 % of its first attempts
+ * and 3 a second (G1).
  */
 export class RetryPolicy {
   readonly destination: string;
   private readonly backoff: Backoff;
+  private readonly budget: RetryBudget;
+  private readonly ends: Record<FailedAttemptEnd, number> = {
+    retried: 0,
+    'held-outage': 0,
+    'held-busy': 0,
+    rejected: 0,
+    'attempts-used-up': 0,
+    'retry-budget': 0,
+    'unsafe-number': 0,
+  };
   private successCount = 0;
 
   constructor(private readonly options: RetryPolicyOptions) {
-    const { baseDelayMs, maxDelayMs, random, destination } = options;
+    const { baseDelayMs, maxDelayMs, random, destination, clock } = options;
     this.destination = destination;
+    this.budget = new RetryBudget({ clock });
     this.backoff = fullJitterBackoff({ baseMs: baseDelayMs, maxMs: maxDelayMs, random });
+  }
+
+  /** Failed attempts since the start, by what followed. */
+  get failedAttempts(): Readonly<Record<FailedAttemptEnd, number>> {
+    return { ...this.ends };
+  }
+
+  budgetSnapshot(): RetryBudgetSnapshot {
+    return this.budget.snapshot();
+  }
+
+  /** Counts first attempts into the budget; called once for all records of a call. */
+  firstAttempts(count: number): void {
+    this.budget.firstAttempt(count);
   }
 
   /** Before the first attempt of a record. */
@@ -77,20 +116,36 @@ export class RetryPolicy {
     attempts.tries += 1;
     this.remember(record, failure);
     const delayMs = this.backoff.delayMs(attempts.tries);
-    switch (failure.kind) {
+    const isCharged = failure.kind === 'outage' && this.options.outagePolicy === 'dead-letter';
+    switch (isCharged ? 'retryable' : failure.kind) {
       case 'outage':
-        return { kind: 'retry', delayMs, isHeld: true };
+        return this.held('outage', delayMs);
       case 'busy':
-        return { kind: 'retry', delayMs: this.askedFor(failure) ?? delayMs, isHeld: true };
+        return this.held('busy', this.askedFor(failure) ?? delayMs);
       case 'final':
         record.attempts += 1;
-        return { kind: 'dead-letter', reason: failure.reason ?? 'rejected' };
+        return this.deadLetter(failure.reason ?? 'rejected');
       case 'retryable':
         record.attempts += 1;
-        return record.attempts < this.options.maxAttempts
-          ? { kind: 'retry', delayMs, isHeld: false }
-          : { kind: 'dead-letter', reason: 'attempts-used-up' };
+        return this.charged(record, delayMs);
     }
+  }
+
+  private held(by: 'outage' | 'busy', delayMs: number): Consequence {
+    this.ends[`held-${by}`] += 1;
+    return { kind: 'retry', delayMs, isHeld: true };
+  }
+
+  private charged({ attempts }: PipelineRecord, delayMs: number): Consequence {
+    if (attempts >= this.options.maxAttempts) return this.deadLetter('attempts-used-up');
+    if (!this.budget.tryRetry()) return this.deadLetter('retry-budget');
+    this.ends.retried += 1;
+    return { kind: 'retry', delayMs, isHeld: false };
+  }
+
+  private deadLetter(reason: DeadLetter['reason']): Consequence {
+    this.ends[reason] += 1;
+    return { kind: 'dead-letter', reason };
   }
 
   /** What the destination asks for, within bounds: `Retry-After: 0` must not become a loop, nor a year a lost credit. */

@@ -1,6 +1,7 @@
 import { SystemClock } from '#libs/flow-control';
 import { createKafka, kafkajsSink, registerCodecs, TopicCheck, tuningOf } from '#libs/kafka';
 import { KafkaSink } from '../../src/final-sink/sinks/kafka.sink.js';
+import { GUARD_SETTINGS } from '../support/guard.js';
 import { readMessages } from '../support/kafka-messages.js';
 import { quietLogger } from '../support/kafka-source.js';
 import { TestKafka, testBrokers } from '../support/kafka.js';
@@ -33,6 +34,7 @@ describe('KafkaSink on a real broker', () => {
     const connection = { brokers: testBrokers(), clientId: 'contract' };
     const sink = new KafkaSink({
       topic,
+      breaker: GUARD_SETTINGS,
       ...common,
       createProducer: (policy) =>
         kafkajsSink({

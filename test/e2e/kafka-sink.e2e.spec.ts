@@ -285,6 +285,9 @@ describe('The service with SINKS=kafka', () => {
 
 /** Whether the health detail shows the sink in this state. */
 async function sinkOf(service: Service, state: string): Promise<boolean> {
-  const { details } = await get<{ details: { sink: { state: string } } }>(service, '/health');
-  return details.sink.state === state;
+  const { details } = await get<{ details: { 'sink-kafka': { state: string } } }>(
+    service,
+    '/health',
+  );
+  return details['sink-kafka'].state === state;
 }

@@ -34,6 +34,7 @@ describe('health', () => {
       'journal',
       'lifecycle',
       'pipeline',
+      'sink-postgres',
     ]);
     expect(details['pipeline']).toMatchObject({
       level: 'HEALTHY',

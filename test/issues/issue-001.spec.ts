@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Deliveries } from '../../src/final-sink/deliveries.js';
 import { finalSinkOptions } from '../../src/final-sink/final-sink.options.js';
-import { RetryPolicy } from '../../src/pipeline/retry-policy.js';
+import { guardOf } from '../../src/final-sink/sink-guard.js';
 import { InMemorySink } from '../support/in-memory-sink.js';
 import { freeLot, makeRecord } from '../support/ledger.js';
 import { StageHarness } from '../support/stage-harness.js';
@@ -23,19 +23,12 @@ describe('calls to the sink', () => {
   it('leave nothing behind', async () => {
     const { runtime } = new StageHarness();
     const sink = new InMemorySink();
+    const options = finalSinkOptions.schema.parse({});
     const deliveries = new Deliveries({
       runtime,
-      options: finalSinkOptions.schema.parse({}),
+      options,
       sink,
-      retries: new RetryPolicy({
-        stage: 'FinalSink',
-        destination: sink.name,
-        maxAttempts: 3,
-        baseDelayMs: 1,
-        maxDelayMs: 1,
-        clock: runtime.clock,
-        random: runtime.random,
-      }),
+      guard: guardOf(sink, options, runtime),
       meter: runtime.controller.meter('FinalSink'),
       lease: { heldUntilMs: Infinity },
       isBlocked: () => false,

@@ -158,9 +158,9 @@ describe('CircuitBreaker', () => {
             ratio: RATIO,
             clock,
             random: () => draws.next().value ?? 0,
-            onChange: (state) => {
-              if (state === 'open') openUntilMs = clock.now() + 0.8 * OPEN_MS;
-            },
+          });
+          breaker.watch((state) => {
+            if (state === 'open') openUntilMs = clock.now() + 0.8 * OPEN_MS;
           });
           const tickets: Ticket[] = [];
           const violations: string[] = [];

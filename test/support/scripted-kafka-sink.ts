@@ -1,7 +1,8 @@
 import type { TopicCheckState } from '#libs/kafka';
 import { ProducerQueue } from '../../libs/kafka/src/producer-queue.js';
 import { tuningOf } from '../../libs/kafka/src/profiles.js';
-import { KafkaSink } from '../../src/final-sink/sinks/kafka.sink.js';
+import { finalSinkOptions } from '../../src/final-sink/final-sink.options.js';
+import { KafkaSink, type KafkaSinkParts } from '../../src/final-sink/sinks/kafka.sink.js';
 import type { FakeClock } from './fake-clock.js';
 import { ScriptedProducer } from './scripted-producer.js';
 
@@ -10,6 +11,7 @@ export interface ScriptedKafkaOptions {
   readonly maxRecords?: number;
   readonly bufferBytes?: number;
   readonly ackTimeoutMs?: number;
+  readonly breaker?: Partial<KafkaSinkParts['breaker']>;
 }
 
 /** A check of the topic that says what the test says. */
@@ -51,6 +53,7 @@ export class ScriptedKafka {
     const random = (): number => 0.5;
     return new KafkaSink({
       topic: 'out',
+      breaker: { ...finalSinkOptions.schema.parse({}), ...this.options.breaker },
       clock,
       random,
       createProducer: (policy) => {

@@ -1,7 +1,6 @@
 import { StageHarness } from '../../../test/support/stage-harness.js';
 import { makeRecord } from '../../../test/support/ledger.js';
 import { loadOptions } from '../../config/load-options.js';
-import { Destinations } from '../../pipeline/destinations.js';
 import { KafkaSinkFactory } from './kafka-sink.factory.js';
 
 const BUFFER_BYTES = 1000;
@@ -14,26 +13,33 @@ function setUp() {
       KAFKA_OUTPUT_TOPIC: 'out',
       KAFKA_BUFFER_BYTES: String(BUFFER_BYTES),
       FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS: '50',
+      FINAL_SINK_BREAKER_FAILURES: '3',
+      FINAL_SINK_BREAKER_OPEN_MS: '500',
     },
     folder: '/nowhere',
   });
   const { runtime, controller } = new StageHarness();
-  const destinations = new Destinations();
-  const sink = new KafkaSinkFactory(options, runtime, destinations).create('out');
-  return { controller, destinations, sink };
+  const sink = new KafkaSinkFactory(options, runtime).create('out');
+  return { controller, sink };
 }
 
 describe('KafkaSinkFactory', () => {
-  it('makes a sink with the bounds of the settings, and shows it to the observers', async () => {
-    const { destinations, sink } = setUp();
-    expect(destinations.all()).toMatchObject([
-      {
-        name: 'kafka',
-        topic: 'out',
-        state: 'connecting',
-        producer: { recordCapacity: 50, byteCapacity: BUFFER_BYTES },
-      },
-    ]);
+  it('makes a sink with the bounds of the settings', async () => {
+    const { sink } = setUp();
+    expect(sink.status()).toMatchObject({
+      topic: 'out',
+      state: 'connecting',
+      producer: { recordCapacity: 50, byteCapacity: BUFFER_BYTES },
+    });
+    await sink.stop();
+  });
+
+  it('gives it a breaker by FINAL_SINK_BREAKER_FAILURES and FINAL_SINK_BREAKER_OPEN_MS', async () => {
+    const { sink } = setUp();
+    for (let i = 0; i < 2; i += 1) sink.breaker.tryCall()!.failure();
+    expect(sink.breaker.state).toBe('closed');
+    sink.breaker.tryCall()!.failure();
+    expect(sink.breaker.snapshot()).toMatchObject({ state: 'open', retryInMs: 500 });
     await sink.stop();
   });
 

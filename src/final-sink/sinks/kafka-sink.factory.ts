@@ -7,14 +7,13 @@ import {
   type SinkSettings,
 } from '../../config/kafka-settings.js';
 import { kafkaLogger } from '../../logging/kafka-logger.js';
-import { Destinations } from '../../pipeline/destinations.js';
 import { StageRuntime } from '../../pipeline/stage-runtime.js';
 import { KafkaSink, type KafkaSinkParts } from './kafka.sink.js';
 
 /** A compressed answer of a broker may expand to this much; of a sink they are small. */
 const MAX_DECOMPRESSED_BYTES = 64 * 1_048_576;
 
-/** Makes the Kafka sink from the settings, and shows it to the observers. */
+/** Makes the Kafka sink from the settings. */
 @Injectable()
 export class KafkaSinkFactory {
   private readonly logger = kafkaLogger('KafkaSink');
@@ -22,7 +21,6 @@ export class KafkaSinkFactory {
   constructor(
     @Inject(APP_OPTIONS) private readonly options: AppOptions,
     private readonly runtime: StageRuntime,
-    private readonly destinations: Destinations,
   ) {}
 
   create(topic: string): KafkaSink {
@@ -35,12 +33,12 @@ export class KafkaSinkFactory {
     });
     const sink = new KafkaSink({
       topic,
+      breaker: this.options.finalSink,
       clock,
       random,
       createProducer: (policy) => kafkajsSink({ ...settings, ...policy, clock, random, logger }),
       createTopicCheck: this.topicCheckOf(settings),
     });
-    this.destinations.add(() => sink.status());
     controller.setProcessInput('network', 'kafka producer', () => {
       const { queuedBytes, byteCapacity } = sink.status().producer;
       return queuedBytes / byteCapacity;

@@ -34,6 +34,14 @@ const [FIRST, SECOND] = [0, 1].map((partition) =>
   ['a', 'b', 'c', 'd', 'e', 'f', 'g'].find((key) => partitionOf(key, 2) === partition)!,
 );
 
+/** A key for each of so many partitions. */
+function keysOf(partitions: number): string[] {
+  const keys = new Map<number, string>();
+  for (let i = 0; keys.size < partitions; i += 1)
+    keys.set(partitionOf(`k${i}`, partitions), `k${i}`);
+  return [...keys.values()];
+}
+
 describe('KafkaSink behind FinalSink', () => {
   it('ends a record when the broker has it, with topic, partition and offset', async () => {
     const { harness, producer, accept } = await withKafka();
@@ -111,6 +119,35 @@ describe('KafkaSink behind FinalSink', () => {
     expect(records[0]).toMatchObject({ attempts: 1 });
     expect(records[0]!.failures).toHaveLength(5);
     expect(harness.leftovers()).toEqual({});
+  });
+
+  it('charges an outage when told, to the attempts and to the budget (FINAL_SINK_OUTAGE_POLICY=dead-letter)', async () => {
+    const { harness, producer, accept } = await withKafka({
+      finalSink: { outagePolicy: 'dead-letter', maxRetries: 2 },
+    });
+    const [record] = await accept([1]);
+    for (let i = 0; i < 2; i += 1) {
+      producer.out[0]!.fail(NO_CONNECTION);
+      await harness.advance(1000);
+    }
+    expect(harness.endOf(record!)).toBe('dead-lettered: attempts-used-up');
+    const [status] = harness.runtime.destinations.all();
+    expect(status!.guard).toMatchObject({ budget: { retries: 1 }, breaker: { results: 2 } });
+    expect(harness.leftovers()).toEqual({});
+  });
+
+  it('gives records up when the retry budget is empty (G1)', async () => {
+    const partitions = 40;
+    const { harness, producer, accept } = await withKafka({ kafka: { partitions } });
+    const keys = keysOf(partitions);
+    const records = [];
+    for (const key of keys) records.push(...(await accept([1], key)));
+    for (const send of producer.out) send.fail(brokerError('INVALID_REQUIRED_ACKS'));
+    await harness.advance();
+    const ends = records.map((record) => harness.endOf(record));
+    // 30 in ten seconds, and 20 % of 40.
+    expect(ends.filter((end) => end === 'dead-lettered: retry-budget')).toHaveLength(2);
+    expect(ends.filter((end) => end === undefined)).toHaveLength(38);
   });
 
   it('ends a record in the dead letters when its attempts are used up, and lets the next one of its key go', async () => {

@@ -6,12 +6,17 @@ import type {
   SendOutcome,
   TopicCheck,
 } from '#libs/kafka';
-import type { DestinationState, DestinationStatus } from '../../pipeline/destinations.js';
+import {
+  breakerOptionsOf,
+  type DestinationGuardSettings,
+} from '../../pipeline/destination-guard.options.js';
+import type { DestinationState } from '../../pipeline/destinations.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
-import type { DeliveryContext, DeliveryOutcome, Sink } from './sink.js';
+import type { DeliveryContext, DeliveryOutcome, Sink, SinkStatus } from './sink.js';
 
 export interface KafkaSinkParts {
   readonly topic: string;
+  readonly breaker: Omit<DestinationGuardSettings, 'outagePolicy'>;
   /** Makes the bounded producer; its record bound covers all records that FinalSink hands over. */
   readonly createProducer: (policy: Pick<KafkajsSinkOptions, 'breaker' | 'retryInMs'>) => Producer;
   /** Makes the check of the output topic. */
@@ -21,9 +26,6 @@ export interface KafkaSinkParts {
   readonly clock: Clock;
   readonly random: RandomSource;
 }
-
-/** Short at first: each second open after a recovery is a second of latency for all records that wait. */
-const BREAKER = { openMs: 1000, maxOpenMs: 30_000, failures: 20, ratio: 0.7 } as const;
 
 /** What kafkajs groups in a few ms. */
 const MAX_BATCH_RECORDS = 1000;
@@ -56,7 +58,7 @@ export class KafkaSink implements Sink {
   readonly endsRecords = false;
   readonly maxBatchRecords = MAX_BATCH_RECORDS;
   private readonly producer: Producer;
-  private readonly breaker: CircuitBreaker;
+  readonly breaker: CircuitBreaker;
   private readonly topicCheck: ReturnType<KafkaSinkParts['createTopicCheck']>;
   private readonly roomWaiters = new Set<() => void>();
   /** Calls that wait for room, and the last of them. */
@@ -66,7 +68,7 @@ export class KafkaSink implements Sink {
 
   constructor(private readonly parts: KafkaSinkParts) {
     const { clock, random } = parts;
-    this.breaker = new CircuitBreaker({ ...BREAKER, clock, random });
+    this.breaker = new CircuitBreaker({ ...breakerOptionsOf(parts.breaker), clock, random });
     this.producer = parts.createProducer({
       breaker: this.breaker,
       retryInMs: ({ failure, records }) => {
@@ -105,10 +107,9 @@ export class KafkaSink implements Sink {
     return outcomes.map((outcome) => this.outcomeOf(outcome));
   }
 
-  status(): DestinationStatus {
+  status(): SinkStatus & Required<Pick<SinkStatus, 'producer'>> {
     const producer = this.producer.snapshot();
-    const { name } = this;
-    return { name, topic: this.parts.topic, ...this.stateNow(producer.partitions), producer };
+    return { topic: this.parts.topic, ...this.stateNow(producer.partitions), producer };
   }
 
   private stateNow(partitions: number): { state: DestinationState; detail: string | undefined } {

@@ -1,3 +1,5 @@
+import type { CircuitBreaker } from '#libs/flow-control';
+import type { DestinationStatus } from '../../pipeline/destinations.js';
 import type { Failure } from '../../pipeline/failure.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
 
@@ -15,6 +17,9 @@ export interface DeliveryContext {
   again(record: PipelineRecord, failure: Failure): number | undefined;
 }
 
+/** What a sink knows of its destination by itself. */
+export type SinkStatus = Pick<DestinationStatus, 'state' | 'detail' | 'topic' | 'producer'>;
+
 /** A destination. The rules below are the cases of test/contract/sink.contract.ts. */
 export interface Sink {
   /** As the books name it. */
@@ -30,6 +35,8 @@ export interface Sink {
    * `context.again` says. Its answer is the last word; a late one changes nothing but a count.
    */
   readonly repeats: boolean;
+  /** Of a sink that repeats: asked for leave before each send. Absent: the destination's guard has its own. */
+  readonly breaker?: CircuitBreaker;
   /** All that it has waits out a failure, so that a drain need not wait for it. Absent: false. */
   readonly isHeld?: boolean;
   /** Delivery and the record's end are one transaction: an acknowledgment is in the books when it is reported. */
@@ -49,6 +56,8 @@ export interface Sink {
   start(): Promise<void>;
   /** Ends connections. Idempotent. */
   stop(): Promise<void>;
+  /** Absent: nothing is known but what its answers say. */
+  status?(): SinkStatus;
 }
 
 /** Injects the sink of the running pipeline. */

@@ -12,17 +12,19 @@ describe('CircuitBreaker', () => {
     if (ticket === undefined) throw new Error(`No ticket in state ${breaker.state}.`);
     return ticket;
   };
-  const create = (overrides: { failures?: number; ratio?: number; jitterRatio?: number } = {}) =>
-    new CircuitBreaker({
+  const create = (overrides: { failures?: number; ratio?: number; jitterRatio?: number } = {}) => {
+    const created = new CircuitBreaker({
       openMs: 1000,
       maxOpenMs: 30_000,
       failures: 20,
       ratio: 0.7,
       clock,
       random: () => share,
-      onChange: (state) => changes.push(state),
       ...overrides,
     });
+    created.watch((state) => changes.push(state));
+    return created;
+  };
   const fail = (count: number): void => {
     const tickets = Array.from({ length: count }, call);
     for (const ticket of tickets) ticket.failure();
@@ -206,17 +208,28 @@ describe('CircuitBreaker', () => {
     expect(changes).toEqual(['open', 'half-open', 'open', 'half-open', 'closed']);
   });
 
-  it('needs no listener', () => {
-    breaker = new CircuitBreaker({
-      openMs: 1,
-      maxOpenMs: 1,
-      failures: 1,
-      ratio: 1,
-      clock,
-      random: () => share,
-    });
-    fail(1);
+  it('tells every watcher', () => {
+    const others: BreakerState[] = [];
+    breaker.watch((state) => others.push(state));
+    fail(20);
+    expect(others).toEqual(['open']);
+  });
 
-    expect(breaker.state).toBe('open');
+  it('opens at once when it is tripped, and probes as after any opening', () => {
+    const late = call();
+    breaker.trip();
+    expect(breaker.tryCall()).toBeUndefined();
+    expect(breaker.retryInMs()).toBe(1000);
+    breaker.trip();
+    expect(breaker.snapshot()).toMatchObject({ state: 'open', opened: 1 });
+    clock.advance(1000);
+    late.success();
+    const probe = call();
+    breaker.trip();
+    expect(breaker.retryInMs()).toBe(2000);
+    clock.advance(2000);
+    probe.failure();
+    call().success();
+    expect(breaker.state).toBe('half-open');
   });
 });

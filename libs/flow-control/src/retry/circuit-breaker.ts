@@ -7,7 +7,8 @@ import { SlidingRatio } from '../window/sliding-window.js';
  * Flow: closed → open after `failures` consecutive failures, or when at least ten results of the last ten
  * seconds have a failure ratio ≥ `ratio`. Open for `openMs`, doubling to `maxOpenMs`, ± jitter. The first
  * `tryCall` after that is a probe (half-open): three successes close the breaker and reset the time, one
- * failure opens it again. There is no timer: whoever waits asks again after `retryInMs()`.
+ * failure opens it again. `trip` opens it on the owner's word. There is no timer: whoever waits asks again after
+ * `retryInMs()`.
  *
  * Invariants: K1 – no ticket while open. K2 – at most one unsettled ticket in half-open. K3 – a neutral result
  * changes nothing but that the next record may probe. (4) Results of tickets from before the last change to
@@ -28,8 +29,6 @@ export interface CircuitBreakerOptions {
   readonly jitterRatio?: number;
   readonly clock: Clock;
   readonly random: RandomSource;
-  /** Called after each change of state. */
-  readonly onChange?: (state: BreakerState) => void;
 }
 
 /** Leave to make one call. Must be settled on every path; only the first settling counts. */
@@ -69,6 +68,7 @@ export class CircuitBreaker {
   #opened = 0;
   /** Counts changes to open and to closed; a ticket of an earlier epoch has no say. */
   #epoch = 0;
+  readonly #watchers: ((state: BreakerState) => void)[] = [];
 
   constructor(options: CircuitBreakerOptions) {
     this.#options = options;
@@ -102,6 +102,16 @@ export class CircuitBreaker {
   retryInMs(): number {
     if (this.#state === 'open') return Math.max(0, this.#openUntilMs - this.#options.clock.now());
     return this.#probing ? this.#options.openMs : 0;
+  }
+
+  /** Opens it now, on other evidence than results; nothing happens when it is open. The open time goes on doubling. */
+  trip(): void {
+    if (this.#state !== 'open') this.#open();
+  }
+
+  /** Calls the watcher after each change of state. */
+  watch(watcher: (state: BreakerState) => void): void {
+    this.#watchers.push(watcher);
   }
 
   snapshot(): CircuitBreakerSnapshot {
@@ -162,6 +172,7 @@ export class CircuitBreaker {
     const jitter = 1 + jitterRatio * (2 * random() - 1);
     this.#openUntilMs = clock.now() + Math.min(maxOpenMs, this.#nextOpenMs) * jitter;
     this.#nextOpenMs *= 2;
+    this.#probing = false;
     this.#opened += 1;
     this.#epoch += 1;
     this.#change('open');
@@ -177,6 +188,6 @@ export class CircuitBreaker {
 
   #change(state: BreakerState): void {
     this.#state = state;
-    this.#options.onChange?.(state);
+    for (const watcher of this.#watchers) watcher(state);
   }
 }
