@@ -46,6 +46,7 @@ const resize = fc.record({
       inServiceLimit: fc.integer({ min: 0, max: 12 }),
       meanRecordBytes: fc.constantFrom(0, 300, 400_000),
       activeLanes: fc.integer({ min: 0, max: 4 }),
+      capacity: fc.integer({ min: 1, max: 15 }),
     },
     { requiredKeys: [] },
   ),
@@ -88,14 +89,15 @@ class Model {
   readonly lots: ModelLot[] = [];
   readonly outcomes: (number | string)[] = [];
   private waiters: ModelWaiter[] = [];
-  private change: Required<Change>;
+  private change: Required<Omit<Change, 'replenishPerSecond'>>;
 
   constructor(
-    private readonly capacity: number,
+    capacity: number,
     private readonly byteCapacity: number,
   ) {
     this.change = {
-      window: capacity,
+      capacity,
+      window: Infinity,
       factor: 1,
       inServiceLimit: 0,
       meanRecordBytes: Infinity,
@@ -113,7 +115,11 @@ class Model {
     return this.lots.reduce((sum, lot) => sum + lot.bytes, 0);
   }
   get sized(): number {
-    return Math.max(1, Math.min(this.capacity, this.change.window));
+    return Math.max(1, Math.min(this.change.capacity, this.change.window));
+  }
+  /** What is out stays out: a smaller capacity comes true as credits come back. */
+  get capacity(): number {
+    return Math.max(this.change.capacity, this.outstanding);
   }
   get limit(): number {
     const reacted = Math.ceil(Number((this.sized * this.change.factor).toFixed(9)));
@@ -317,6 +323,7 @@ function expectSame(model: Model, { pool, lots, outcomes }: Real, before: number
   expect(now.limit).toBeGreaterThanOrEqual(1); // I6
   if (now.granted > before) expect(now.outstanding).toBeLessThanOrEqual(now.limit); // I3
   expect({ ...now, bytes: now.bytes.outstanding }).toMatchObject({
+    capacity: model.capacity,
     window: model.sized,
     limit: model.limit,
     outstanding: model.outstanding,
@@ -383,7 +390,8 @@ describe('CreditPool with slow start', () => {
   type Step =
     | { kind: 'request' | 'acquire' | 'release'; count: number }
     | { kind: 'advance'; ms: number }
-    | { kind: 'stalled'; isStalled: boolean };
+    | { kind: 'stalled'; isStalled: boolean }
+    | { kind: 'resize'; change: { capacity?: number; replenishPerSecond?: number } };
   const steps = fc.array(
     fc.oneof<fc.WeightedArbitrary<Step>[]>(
       { weight: 4, arbitrary: fc.record({ kind: kind('request'), count }) },
@@ -400,21 +408,45 @@ describe('CreditPool with slow start', () => {
         }),
       },
       { weight: 2, arbitrary: fc.record({ kind: kind('stalled'), isStalled: fc.boolean() }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: kind('resize'),
+          change: fc.record(
+            {
+              capacity: fc.integer({ min: 1, max: 60 }),
+              replenishPerSecond: fc.constantFrom(0.5, 3, 250, 5000),
+            },
+            { requiredKeys: [] },
+          ),
+        }),
+      },
     ),
     { maxLength: 60 },
   );
 
   /** Knows when a stall ends, by the definition: counters at each end, for R1. */
   class StallWatch {
-    readonly ends: { atMs: number; granted: number; returned: number }[] = [];
+    ends: { accrued: number; granted: number; returned: number }[] = [];
+    /** The replenish rate summed over time: it may change on the way. */
+    accrued = 0;
     private declared = false;
     private quietSinceMs = 0;
 
     constructor(
       private readonly pool: CreditPool,
       private readonly clock: FakeClock,
+      private perSecond: number,
     ) {}
 
+    advance(ms: number): void {
+      this.accrued += (this.perSecond * ms) / 1000;
+    }
+    resize({ capacity = 0, replenishPerSecond = this.perSecond }: Change): void {
+      this.perSecond = replenishPerSecond;
+      // More credits are the operator's word, not the reopening after a stall.
+      if (capacity > this.pool.sized) this.ends = [];
+    }
     beforeGrant(): void {
       if (this.pool.outstanding === 0) this.quietSinceMs = this.clock.now();
     }
@@ -430,7 +462,7 @@ describe('CreditPool with slow start', () => {
     }
     private end(): void {
       const { granted, returned } = this.pool.snapshot();
-      this.ends.push({ atMs: this.clock.now(), granted, returned });
+      this.ends.push({ accrued: this.accrued, granted, returned });
     }
   }
 
@@ -445,7 +477,7 @@ describe('CreditPool with slow start', () => {
     return {
       clock,
       pool,
-      watch: new StallWatch(pool, clock),
+      watch: new StallWatch(pool, clock, perSecond),
       lots: [] as Lot[],
       ended: { waits: 0 },
     };
@@ -453,7 +485,15 @@ describe('CreditPool with slow start', () => {
   type World = ReturnType<typeof start>;
 
   const apply = (step: Step, { clock, pool, watch, lots, ended }: World): void => {
-    if (step.kind === 'advance') clock.advance(step.ms);
+    if (step.kind === 'advance') {
+      // Before: what the clock wakes up may grant already.
+      watch.advance(step.ms);
+      clock.advance(step.ms);
+    }
+    if (step.kind === 'resize') {
+      watch.resize(step.change);
+      pool.resize(step.change);
+    }
     if (step.kind === 'stalled') {
       watch.declare(step.isStalled);
       pool.stalled(step.isStalled);
@@ -477,12 +517,11 @@ describe('CreditPool with slow start', () => {
     }
   };
 
-  const expectSlowStart = ({ clock, pool, watch }: World, perSecond: number): void => {
+  const expectSlowStart = ({ pool, watch }: World): void => {
     const now = pool.snapshot();
     if (now.ceiling !== undefined) expect(now.outstanding).toBeLessThanOrEqual(now.ceiling);
     for (const end of watch.ends) {
-      const passedMs = clock.now() - end.atMs;
-      const allowed = now.returned - end.returned + (perSecond * passedMs) / 1000 + 1;
+      const allowed = now.returned - end.returned + watch.accrued - end.accrued + 1;
       expect(now.granted - end.granted).toBeLessThanOrEqual(allowed + 1e-6);
     }
   };
@@ -498,7 +537,7 @@ describe('CreditPool with slow start', () => {
           for (const step of script) {
             apply(step, world);
             await flush();
-            expectSlowStart(world, perSecond);
+            expectSlowStart(world);
           }
           for (let lot = 0; lot < world.lots.length; lot += 1) {
             world.lots[lot]?.[Symbol.dispose]();

@@ -168,6 +168,21 @@ describe('BackPressureController', () => {
       expect(stage('KeyGen').credits).toMatchObject({ capacity: 2000, window: 100 });
     });
 
+    it('takes other credits, another trigger and another latency target while it runs', () => {
+      const { controller, stage, pass } = setUp();
+      controller.requestCredits('KeyGen', 30);
+      controller.configureStage('KeyGen', { capacity: 40, trigger: 0.5, latencyTargetMs: 10 });
+      expect(controller.requestCredits('KeyGen', 30)?.count).toBe(10);
+      controller.meter('KeyGen').queue(20);
+      controller.meter('KeyGen').completed(1, 20);
+      pass();
+      expect(stage('KeyGen')).toMatchObject({ creditUtilization: 1, throttled: true });
+      expect(stage('KeyGen').pressure).toBeGreaterThan(0.6);
+      controller.configureStage('KeyGen', { capacity: 2000 });
+      // The reaction in force stays: 0.8 of 2 000.
+      expect(controller.requestCredits('KeyGen', 5000)?.count).toBe(1600 - 40);
+    });
+
     it('measures a queue against the bound that the stage reports, when that is smaller', () => {
       const { controller, stage, pass } = setUp();
       controller.meter('IngressProcessing').queueCapacity(100);

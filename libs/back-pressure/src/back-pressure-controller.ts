@@ -9,7 +9,6 @@ import {
   type LatencyHistogram,
   type Lot,
   type Permit,
-  type PoolSize,
   type RandomSource,
   type Sizes,
   SystemClock,
@@ -21,6 +20,7 @@ import {
   BACK_PRESSURE_OPTIONS,
   type BackPressureOptions,
   type SemaphoreSpec,
+  type StageLimits,
 } from './back-pressure.options.js';
 import { CapacityExhaustedError } from './errors/capacity-exhausted.error.js';
 import { NamedSemaphores } from './named-semaphores.js';
@@ -32,7 +32,7 @@ import { SystemProbe } from './process-probe.js';
 import { throttleDelayMs } from './reactions.js';
 import { serviceTimeMs } from './retry-after.js';
 import type { StageMeter } from './stage-meter.js';
-import { StageState } from './stage-state.js';
+import { type StageResize, StageState } from './stage-state.js';
 
 /** The name of the pool from the caller to the destination's acknowledgment. */
 const PIPELINE = 'pipeline';
@@ -208,8 +208,13 @@ export class BackPressureController {
   }
 
   /** Resizes a stage's pool; what is not named stays. The factor belongs to the reactions. */
-  resizeStage(stage: string, change: Omit<PoolSize, 'factor'>): void {
+  resizeStage(stage: string, change: StageResize): void {
     this.state(stage).resize(change);
+  }
+
+  /** Changes what the stage was specified with; counts from the next grant and the next measurement on. */
+  configureStage(stage: string, change: StageLimits): void {
+    this.state(stage).configure(change);
   }
 
   /** Declares that the stage cannot work (breaker open, sink paused), and its end: the pool then reopens slowly. */

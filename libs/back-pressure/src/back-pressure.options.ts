@@ -25,6 +25,11 @@ export interface StageSpec {
   readonly longestServiceMs?: number;
 }
 
+/** What of a stage can change while it runs; absent = unchanged. */
+export type StageLimits = Partial<
+  Pick<StageSpec, 'capacity' | 'replenishPerSecond' | 'trigger' | 'latencyTargetMs'>
+>;
+
 export interface SemaphoreSpec {
   readonly permits: number;
   readonly queueCapacity: number;

@@ -12,6 +12,7 @@ export {
   type BackPressureOptions,
   DEFAULT_WEIGHTS,
   type SemaphoreSpec,
+  type StageLimits,
   type StageSpec,
   type TriggerSource,
 } from './back-pressure.options.js';

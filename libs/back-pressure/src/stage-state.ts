@@ -1,5 +1,5 @@
 import { type Clock, CreditPool, type PoolSize } from '#libs/flow-control';
-import type { StageSpec } from './back-pressure.options.js';
+import type { StageLimits, StageSpec } from './back-pressure.options.js';
 import { type Input, inputOf, type StageInputs } from './pressure.js';
 import { StageGauge } from './stage-meter.js';
 import { Trigger, type TriggerChange } from './trigger.js';
@@ -17,6 +17,9 @@ export interface StageStateOptions {
   readonly onRaised: (change: TriggerChange) => void;
   readonly onCleared: (change: TriggerChange) => void;
 }
+
+/** Sizes of the pool that belong neither to the reactions nor to the specification. */
+export type StageResize = Omit<PoolSize, 'factor' | 'capacity' | 'replenishPerSecond'>;
 
 /** What a stage works on, for the sentence about a bottleneck. */
 const IN_SERVICE: Readonly<Record<string, string>> = {
@@ -46,6 +49,7 @@ export class StageState {
   private readonly latencyTrigger: Trigger;
   private readonly errorTrigger: Trigger;
   private readonly timeoutTrigger: Trigger;
+  private latencyTargetMs: number;
   private inServiceLimit = 0;
   private seenSamples = 0;
   private seenTimeouts = 0;
@@ -58,6 +62,7 @@ export class StageState {
     const { clock, errorTolerance, entry } = options;
     const { id, capacity, byteCapacity, replenishPerSecond, triggerOn } = spec;
     this.lastSampleMs = clock.now();
+    this.latencyTargetMs = spec.latencyTargetMs;
     this.pool = new CreditPool({
       name: id,
       capacity,
@@ -87,9 +92,18 @@ export class StageState {
     if (this.spec.triggerOn === 'queue-or-credit') this.checkLevel();
   }
 
-  resize(change: Omit<PoolSize, 'factor'>): void {
+  resize(change: StageResize): void {
     this.inServiceLimit = change.inServiceLimit ?? this.inServiceLimit;
     this.pool.resize(change);
+  }
+
+  /** Takes other limits than those of the specification; what is not named stays. */
+  configure({ trigger, latencyTargetMs, ...size }: StageLimits): void {
+    this.pool.resize(size);
+    if (trigger !== undefined) this.trigger.moveTo(trigger);
+    if (latencyTargetMs === undefined) return;
+    this.latencyTargetMs = latencyTargetMs;
+    this.latencyTrigger.moveTo(latencyTargetMs);
   }
 
   inputs(): StageInputs {
@@ -97,7 +111,7 @@ export class StageState {
     return {
       queue: this.queueInput(),
       credit: this.creditInput(),
-      latency: inputOf('ms of latency', this.latencyMs(), this.spec.latencyTargetMs),
+      latency: inputOf('ms of latency', this.latencyMs(), this.latencyTargetMs),
       error: inputOf('failures of results', failures, results),
       stuckMs: this.stuckMs(),
     };

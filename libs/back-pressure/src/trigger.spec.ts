@@ -33,6 +33,18 @@ describe('Trigger', () => {
     expect(cleared).toEqual([{ stage: 'Gateway', signal: 'queue', value: 0.63, threshold: 0.7 }]);
   });
 
+  it('takes another threshold, and clears at 90 % of that one', () => {
+    const { trigger, raised } = triggerWith('reached');
+    trigger.update(0.5);
+    trigger.moveTo(0.5);
+    trigger.update(0.5);
+    expect(raised).toEqual([{ stage: 'Gateway', signal: 'queue', value: 0.5, threshold: 0.5 }]);
+    trigger.update(0.46);
+    expect(trigger.isRaised).toBe(true);
+    trigger.update(0.45);
+    expect(trigger.isRaised).toBe(false);
+  });
+
   it('is raised only above its threshold where that is the configured number of calls', () => {
     const { trigger } = triggerWith('exceeded', 0.9);
     trigger.update(45 / 50);

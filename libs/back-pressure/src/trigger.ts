@@ -31,19 +31,28 @@ const CLEAR_SHARE = 0.9;
 export class Trigger {
   private state: 'clear' | 'raised' | 'raised-untold' = 'clear';
   private toldMs = -Infinity;
-  private readonly clearAt: number;
+  private threshold: number;
+  private clearAt: number;
 
   constructor(private readonly options: TriggerOptions) {
-    this.clearAt = rounded(options.threshold * CLEAR_SHARE);
+    this.threshold = options.threshold;
+    this.clearAt = clearAtOf(options.threshold);
   }
 
   get isRaised(): boolean {
     return this.state !== 'clear';
   }
 
+  /** Takes another threshold; it counts from the next value on. */
+  moveTo(threshold: number): void {
+    this.threshold = threshold;
+    this.clearAt = clearAtOf(threshold);
+  }
+
   /** Called with every new value, also on the hot path. */
   update(value: number): void {
-    const { threshold, raisedWhen } = this.options;
+    const { threshold } = this;
+    const { raisedWhen } = this.options;
     if (this.state !== 'clear') {
       if (value <= this.clearAt) this.clear(value);
     } else if (value > threshold || (raisedWhen === 'reached' && value === threshold)) {
@@ -52,7 +61,8 @@ export class Trigger {
   }
 
   private raise(value: number): void {
-    const { stage, signal, threshold, intervalMs, clock, onRaised } = this.options;
+    const { threshold } = this;
+    const { stage, signal, intervalMs, clock, onRaised } = this.options;
     const nowMs = clock.now();
     this.state = 'raised-untold';
     if (nowMs - this.toldMs < intervalMs) return;
@@ -62,9 +72,14 @@ export class Trigger {
   }
 
   private clear(value: number): void {
-    const { stage, signal, threshold, onCleared } = this.options;
+    const { threshold } = this;
+    const { stage, signal, onCleared } = this.options;
     const wasTold = this.state === 'raised';
     this.state = 'clear';
     if (wasTold) onCleared({ stage, signal, value, threshold });
   }
+}
+
+function clearAtOf(threshold: number): number {
+  return rounded(threshold * CLEAR_SHARE);
 }

@@ -135,6 +135,24 @@ describe('CreditPool.request', () => {
     expect(pool.outstanding).toBe(0);
   });
 
+  it('takes a smaller capacity as credits come back, and revokes nothing (I1, I2)', () => {
+    const { pool } = start({ capacity: 100 });
+    const lot = granted(pool.request(80));
+    pool.resize({ capacity: 20 });
+    expect(pool.snapshot()).toMatchObject({ capacity: 80, available: 0, limit: 20 });
+    lot.release(61);
+    expect(pool.snapshot()).toMatchObject({ capacity: 20, available: 1, outstanding: 19 });
+    expect(pool.request(5)?.count).toBe(1);
+  });
+
+  it('grants up to a larger capacity at once, to who waits first', async () => {
+    const { pool } = start({ capacity: 1 });
+    granted(pool.request(1));
+    const wait = pool.acquire(5);
+    pool.resize({ capacity: 4 });
+    expect((await wait).count).toBe(3);
+  });
+
   it('tells the age of the oldest lot still out', () => {
     const { clock, pool } = start({ capacity: 10 });
     expect(pool.oldestOutstandingMs()).toBe(0);
@@ -456,6 +474,17 @@ describe('CreditPool after a stall', () => {
     const waiting = pool.acquire(1);
     pool.close();
     await expect(waiting).rejects.toThrow(PoolClosedError);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('goes on at a new rate from where the ceiling is, and wakes who waits by it (R1)', async () => {
+    const { clock, pool } = start({ capacity: 1000, replenishPerSecond: 1 });
+    pool.stalled(true);
+    pool.stalled(false);
+    const waits = [pool.acquire(1), pool.acquire(4)];
+    pool.resize({ replenishPerSecond: 1000 });
+    await clock.advanceAsync(5);
+    expect(counts(await Promise.all(waits))).toEqual([1, expect.any(Number)]);
     expect(clock.pendingTimers).toBe(0);
   });
 

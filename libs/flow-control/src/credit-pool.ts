@@ -16,7 +16,7 @@ const DEFAULT_MAX_WAITERS = 10_000;
 
 export interface CreditPoolOptions {
   readonly name: string;
-  /** Credits in all; never changes. */
+  /** Credits in all; `resize` changes it. */
   readonly capacity: number;
   /** Default: no bound in bytes. */
   readonly byteCapacity?: number;
@@ -71,8 +71,8 @@ interface CreditRequest {
  * acquire ──▶ line of waiters (FIFO) ────────▲                                                    │
  *                                            └───────────── head first, then onAvailable ◀────────┘
  * ```
- * Three things size it (window, reaction factor, slow start ceiling); none of them changes the capacity or revokes a
- * grant. `request` never waits and costs no promise, closure or timer.
+ * Four things size it (capacity, window, reaction factor, slow start ceiling); none of them revokes a grant: a capacity
+ * that is made smaller falls as credits come back. `request` never waits and costs no promise, closure or timer.
  *
  * I1 available + outstanding = capacity.
  * I2 0 ≤ outstanding ≤ capacity.
@@ -85,7 +85,6 @@ interface CreditRequest {
  */
 export class CreditPool {
   readonly name: string;
-  readonly capacity: number;
   private readonly clock: Clock;
   private readonly maxWaiters: number;
   private readonly onAvailable: (() => void) | undefined;
@@ -104,7 +103,6 @@ export class CreditPool {
     requireAtLeast(name, 'byteCapacity', byteCapacity, 1);
     requireCount(name, 'maxWaiters', maxWaiters, 0);
     this.name = name;
-    this.capacity = capacity;
     this.clock = clock;
     this.maxWaiters = maxWaiters;
     this.onAvailable = options.onAvailable;
@@ -122,6 +120,11 @@ export class CreditPool {
       abortError: ({ count }, waitedMs, reason) =>
         new CreditWaitAbortedError({ pool: name, count, waitedMs, reason }),
     });
+  }
+
+  /** Credits in all. After it was made smaller it is what is outstanding, until enough came back. */
+  get capacity(): number {
+    return Math.max(this.limits.capacity, this.ledger.outstanding);
   }
 
   get outstanding(): number {
@@ -191,7 +194,11 @@ export class CreditPool {
 
   /** Changes what is named, keeps the rest. Shrinking revokes nothing: it stops grants until enough came back. */
   resize(change: PoolSize): void {
+    const { capacity, replenishPerSecond } = change;
     this.limits.resize(change);
+    this.slowStart?.resize({ capacity, perSecond: replenishPerSecond }, this.clock.now());
+    // It was set by the old rate.
+    if (replenishPerSecond !== undefined) this.cancelRise();
     this.ledger.lanes.activeLanes = change.activeLanes ?? this.ledger.lanes.activeLanes;
     this.wake();
   }
@@ -204,7 +211,7 @@ export class CreditPool {
   /** For good: waits reject with PoolClosedError, nothing is granted any more; what is out still comes back. */
   close(): void {
     this.state = 'closed';
-    this.riseTimer?.cancel();
+    this.cancelRise();
     this.waiters.rejectAll(() => new PoolClosedError(this.name));
   }
 
@@ -295,6 +302,11 @@ export class CreditPool {
 
   private isAnnouncedAgain(): boolean {
     return this.announcing === 'again';
+  }
+
+  private cancelRise(): void {
+    this.riseTimer?.cancel();
+    this.riseTimer = undefined;
   }
 
   /** One timer at a time, and only while the ceiling is what holds credits back. */

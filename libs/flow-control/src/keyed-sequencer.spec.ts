@@ -59,6 +59,17 @@ describe('KeyedSequencer', () => {
     expect(sequencer).toMatchObject({ size: 2, activeKeys: 2 });
   });
 
+  it('takes more after it was made larger, and keeps what is inside a smaller one', () => {
+    const sequencer = new KeyedSequencer<string>({ capacity: 1 });
+    expect(sequencer.offer('a', 'a1')).toBe('ready');
+    expect(sequencer.offer('b', 'b1')).toBeUndefined();
+    sequencer.resize(2);
+    expect(sequencer.offer('a', 'a2')).toBe('queued');
+    sequencer.resize(1);
+    expect(sequencer.done('a')).toBe('a2');
+    expect(() => sequencer.resize(0)).toThrow(RangeError);
+  });
+
   it('needs room for at least one item', () => {
     expect(() => new KeyedSequencer({ capacity: 0 })).toThrow(
       new RangeError('KeyedSequencer: capacity must be a whole number from 1, not 0'),

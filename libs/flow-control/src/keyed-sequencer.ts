@@ -20,12 +20,18 @@ interface Line<T> {
  * 4. A key without items costs nothing: its entry goes with its last item.
  */
 export class KeyedSequencer<T> {
-  private readonly capacity: number;
+  private capacity: number;
   private inside = 0;
   /** Key → what waits behind its ready item, `null` when nothing does (the common case: no object per key). */
   private readonly lines = new Map<string, Line<T> | null>();
 
   constructor({ capacity }: { readonly capacity: number }) {
+    requireCount('KeyedSequencer', 'capacity', capacity, 1);
+    this.capacity = capacity;
+  }
+
+  /** What is inside stays, also in a smaller one. */
+  resize(capacity: number): void {
     requireCount('KeyedSequencer', 'capacity', capacity, 1);
     this.capacity = capacity;
   }

@@ -34,6 +34,16 @@ describe('PoolLimits', () => {
     expect(limits).toMatchObject({ sized: 400, limit: 200 });
   });
 
+  it('keeps window and factor when the capacity changes', () => {
+    const limits = new PoolLimits('x', 1000, Infinity);
+    limits.resize({ window: 400, factor: 0.5 });
+    limits.resize({ capacity: 100 });
+    expect(limits).toMatchObject({ capacity: 100, sized: 100, limit: 50 });
+    limits.resize({ capacity: 2000 });
+    expect(limits).toMatchObject({ capacity: 2000, sized: 400, limit: 200 });
+    expect(() => limits.resize({ capacity: 0 })).toThrow(RangeError);
+  });
+
   it('rounds up, but not what only looks like a fraction', () => {
     const limits = new PoolLimits('x', 100, Infinity);
     limits.resize({ factor: 0.55 });

@@ -1,4 +1,4 @@
-import { requireAtLeast } from './option-range.js';
+import { requireAtLeast, requireCount } from './option-range.js';
 
 /** 4 × the largest record: a large record among small ones waits for no empty pool. */
 const LEAST_BYTE_LIMIT = 1_048_576;
@@ -8,7 +8,11 @@ const ROUNDING = 1e-9;
 
 /** What sizes a pool; absent = unchanged. */
 export interface PoolSize {
-  /** Applied window, in credits. Starts at the capacity. */
+  /** Credits in all, a whole number of at least 1. Starts at what the pool was made with. */
+  readonly capacity?: number;
+  /** Credits per second after a stall; of no effect on a pool that was made without. */
+  readonly replenishPerSecond?: number;
+  /** Applied window, in credits. Starts without a bound of its own: the capacity. */
   readonly window?: number;
   /** Credit factor of the reaction, 0..1. Starts at 1. */
   readonly factor?: number;
@@ -30,29 +34,36 @@ export class PoolLimits {
   sized: number;
   limit: number;
   byteLimit: number;
+  private window = Infinity;
   private factor = 1;
   private inServiceLimit = 0;
   private meanRecordBytes = Infinity;
 
   constructor(
     private readonly name: string,
-    private readonly capacity: number,
+    private configured: number,
     readonly byteCapacity: number,
   ) {
-    this.sized = capacity;
-    this.limit = capacity;
+    this.sized = configured;
+    this.limit = configured;
     this.byteLimit = byteCapacity;
+  }
+
+  get capacity(): number {
+    return this.configured;
   }
 
   resize(change: PoolSize): void {
     for (const [option, value] of Object.entries(change)) {
       if (value !== undefined) requireAtLeast(this.name, option, value, 0);
     }
-    const { window = this.sized } = change;
+    if (change.capacity !== undefined) requireCount(this.name, 'capacity', change.capacity, 1);
+    this.configured = change.capacity ?? this.configured;
+    this.window = change.window ?? this.window;
     this.factor = change.factor ?? this.factor;
     this.inServiceLimit = change.inServiceLimit ?? this.inServiceLimit;
     this.meanRecordBytes = change.meanRecordBytes ?? this.meanRecordBytes;
-    this.sized = wholeCredits(window, this.capacity);
+    this.sized = wholeCredits(this.window, this.configured);
     const reacted = Math.max(this.inServiceLimit, this.sized * this.factor);
     this.limit = wholeCredits(reacted, this.sized);
     const justified = Math.max(LEAST_BYTE_LIMIT, this.sized * this.meanRecordBytes);

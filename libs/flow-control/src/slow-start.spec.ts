@@ -78,6 +78,19 @@ describe('SlowStart', () => {
     expect(slowStart.risesInMs(299.99)).toBe(1);
   });
 
+  it('goes on from where its ceiling is when the rate changes, and ends at a new capacity', () => {
+    const slowStart = new SlowStart('x', 100, 10);
+    slowStart.declare(true, 0, 0);
+    slowStart.declare(false, 0, 0);
+    slowStart.resize({ perSecond: 20 }, 1000);
+    expect(slowStart.ceiling(1500)).toBe(20);
+    slowStart.resize({ capacity: 15 }, 1500);
+    expect(slowStart.ceiling(1500)).toBe(Infinity);
+    expect(() => slowStart.resize({ perSecond: 0 }, 1500)).toThrow(RangeError);
+    slowStart.resize({ perSecond: 5 }, 1500);
+    expect(slowStart.active).toBe(false);
+  });
+
   it('refuses a rate at which the pool would never reopen', () => {
     expect(() => new SlowStart('x', 100, 0)).toThrow(
       new RangeError('x: replenishPerSecond must be above 0, not 0'),

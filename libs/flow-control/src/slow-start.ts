@@ -6,6 +6,11 @@ const STALL_MS = 1000;
 /** Rounding of the clock must not hold a credit back: far below one credit, far above the error of a double. */
 const ROUNDING = 1e-6;
 
+function requireRate(name: string, perSecond: number): void {
+  if (perSecond > 0) return;
+  throw new RangeError(`${name}: replenishPerSecond must be above 0, not ${perSecond}`);
+}
+
 /** The shortest wait for the ceiling to rise, so that each wake-up finds time passed. */
 const SHORTEST_RISE_MS = 1;
 
@@ -26,12 +31,21 @@ export class SlowStart {
   private startOutstanding = 0;
 
   constructor(
-    name: string,
-    private readonly capacity: number,
-    private readonly perSecond: number,
+    private readonly name: string,
+    private capacity: number,
+    private perSecond: number,
   ) {
-    if (perSecond > 0) return;
-    throw new RangeError(`${name}: replenishPerSecond must be above 0, not ${perSecond}`);
+    requireRate(name, perSecond);
+  }
+
+  /** Absent = unchanged. A slow start under way goes on from where its ceiling is now. */
+  resize(change: { capacity?: number; perSecond?: number }, nowMs: number): void {
+    this.capacity = change.capacity ?? this.capacity;
+    const { perSecond } = change;
+    if (perSecond === undefined || perSecond === this.perSecond) return;
+    requireRate(this.name, perSecond);
+    if (this.rising) this.start(nowMs, this.exact(nowMs));
+    this.perSecond = perSecond;
   }
 
   /** The first credit of an empty pool was granted: silence counts from here. */
