@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyServerFactory } from 'fastify';
 import { AppModule } from './app.module.js';
 import type { AppOptions } from './config/app-options.js';
+import { withDefinition } from './config/definition-settings.js';
 import { configureHttp, registerHooks } from './gateway/gateway.http.js';
 import { KafkaIngestStrategy } from './gateway/kafka-ingest.strategy.js';
 import type { FrontDoor } from './http/front-door.js';
@@ -22,11 +23,15 @@ export interface ApplicationSettings {
   readonly door?: FrontDoor;
 }
 
-/** The whole application, wired and not listening yet: call `init`, or `listen`. Rejects when the database can't start. */
+/**
+ * The whole application, wired and not listening yet: call `init`, or `listen`. Rejects when the database can't start, and
+ * with a ConfigurationError when settings and definition don't go together.
+ */
 export async function createApplication(
   settings: ApplicationSettings,
 ): Promise<NestFastifyApplication> {
-  const { options, definition, version, logger, door } = settings;
+  const { definition, version, logger, door } = settings;
+  const options = withDefinition(settings.options, definition);
   const adapter = new FastifyAdapter({
     ...configureHttp(),
     // The drain answers by itself; the framework would refuse health checks as well.

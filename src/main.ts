@@ -18,8 +18,11 @@ async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2));
   if (command === 'help') print(HELP);
   else if (command === 'version') print(`${readVersion()}\n`);
-  else if (command === 'check-config') print(settingsListing(loadOptions()));
-  else {
+  else if (command === 'check-config') {
+    const loaded = loadOptions();
+    const { checkConfig } = await import('./check-config.js');
+    print(settingsListing(await checkConfig(loaded, { build: BUILD, working: process.cwd() })));
+  } else {
     const loaded = loadOptions();
     // Loaded only now: the framework takes a second, and a wrong setting should not.
     const { serve } = await import('./serve.js');

@@ -1,4 +1,5 @@
 import { KAFKA_PROFILES } from '#libs/kafka';
+import { TOPIC_NAME } from '../pipeline/topic-name.js';
 import {
   choice,
   flag,
@@ -12,8 +13,6 @@ import {
 
 const BROKER = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
 
-/** What Kafka allows; `.` and `..` alone are its only other rule. */
-const TOPIC = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
 const TOPIC_RULE = 'a topic name (letters, digits, dots, dashes and underscores)';
 
 /** Kafka's own limits of a topic. */
@@ -40,10 +39,10 @@ export const kafkaOptions = options('KAFKA', {
     .default('penstock')
     .describe('Name of this client in the logs, quotas and metrics of the brokers.'),
   groupId: text().default('penstock').describe('Consumer group of the source.'),
-  inputTopics: list({ item: TOPIC, rule: TOPIC_RULE })
+  inputTopics: list({ item: TOPIC_NAME, rule: TOPIC_RULE })
     .optional()
     .describe('Topics to read records from, separated by commas. Not set: no Kafka source.'),
-  outputTopic: text({ pattern: TOPIC, rule: TOPIC_RULE })
+  outputTopic: text({ pattern: TOPIC_NAME, rule: TOPIC_RULE })
     .optional()
     .describe("Topic of the Kafka sink, unless the pipeline's kafkaSink names one."),
   start: choice(['earliest', 'latest'])

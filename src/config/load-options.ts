@@ -15,7 +15,8 @@ import { environmentName } from './environment-name.js';
 import { type OptionsGroup, ruleOf, shownValue } from './option.js';
 import { unknownSettings } from './unknown-settings.js';
 
-export type SettingSource = 'default' | 'environment' | '.env';
+/** `pipeline`: the pipeline definition has a value of its own. */
+export type SettingSource = 'default' | 'environment' | '.env' | 'pipeline';
 
 /** One setting as `--check-config` shows it. */
 export interface EffectiveSetting {

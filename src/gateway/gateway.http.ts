@@ -1,7 +1,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest, FastifyHttpOptions, RouteOptions } from 'fastify';
+import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
 import { Intake } from '../pipeline/intake.js';
+import { offersRest } from '../pipeline/source-definition.js';
 import { AdmissionHook } from './admission.hook.js';
 import { parseJsonRequest } from './body-reader.js';
 import { GatewayLimits } from './gateway.limits.js';
@@ -39,14 +41,17 @@ export function registerHooks(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const [hook, limits] = [app.get(AdmissionHook), app.get(GatewayLimits)];
   const [routes, intake] = [app.get(RouteTable), app.get(Intake)];
+  const definition = app.get<AnyPipelineDefinition>(PIPELINE_DEFINITION);
+  const admitOf = (isBatch: boolean) =>
+    offersRest(definition.sources) ? admissionOf(hook, limits, isBatch) : refusalBy(definition);
   fastify.decorateRequest('intake', undefined);
   fastify.addHook('onRoute', (route: RouteOptions) => {
     const methods = [route.method].flat();
     routes.add(route.url, methods);
     if (!methods.includes('POST')) return;
     // Which route it is is known here; to ask a request for it makes an object of twelve fields each time.
-    if (route.url === RECORD_ROUTE) route.onRequest = admissionOf(hook, limits, false);
-    if (route.url === BATCH_ROUTE) route.onRequest = admissionOf(hook, limits, true);
+    if (route.url === RECORD_ROUTE) route.onRequest = admitOf(false);
+    if (route.url === BATCH_ROUTE) route.onRequest = admitOf(true);
   });
   fastify.addHook('onRequest', (_request, reply, done) => {
     const reason = intake.closed?.reason;
@@ -79,6 +84,13 @@ function admissionOf(hook: AdmissionHook, limits: GatewayLimits, isBatch: boolea
       sendProblem(reply, problem, { ...headersFor(error), ...rateHeaders(problem, limits) });
     }
   };
+}
+
+/** Of a pipeline that has sources, and REST is none of them. */
+function refusalBy({ name }: AnyPipelineDefinition) {
+  const detail = `The pipeline ${name} takes records from Kafka only.`;
+  const problem = problemFor(new RequestError('not-offered', detail));
+  return (_request: FastifyRequest, reply: FastifyReply): void => sendProblem(reply, problem);
 }
 
 async function delayed(

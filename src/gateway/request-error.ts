@@ -6,6 +6,7 @@ export const REQUEST_PROBLEMS = {
   'empty-batch': { status: 400, title: 'The batch has no records' },
   'not-found': { status: 404, title: 'Not found' },
   expired: { status: 404, title: 'The record is no longer kept' },
+  'not-offered': { status: 404, title: 'The pipeline takes no records by REST' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'not-acceptable': { status: 406, title: 'No representation fits the Accept header' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },

@@ -1,4 +1,5 @@
 import { isSinkDefinition, type SinkDefinition } from './sink-definition.js';
+import { isSourceDefinition, type SourceDefinition } from './source-definition.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
 
 /** Injects the definition of the running pipeline. */
@@ -31,7 +32,15 @@ export interface EgressContext {
 const FORMATS = ['json', 'bytes'] as const;
 export type PayloadFormat = (typeof FORMATS)[number];
 
-type Awaitable<T> = T | Promise<T>;
+export type Awaitable<T> = T | Promise<T>;
+
+/** Limits of `egress` that belong to the call itself; each wins over its setting. */
+export interface EgressLimits {
+  /** How long a call may take, in ms. Absent: EGRESS_OPERATION_TIMEOUT_MS. */
+  readonly timeoutMs?: number;
+  /** Calls that may run at a time. Absent: EGRESS_MAX_CONCURRENT_OPERATIONS. */
+  readonly capacity?: number;
+}
 
 /** What a user writes: what the five stages do with a record. See docs/pipelines.md. */
 export interface PipelineDefinition<Payload = unknown, Processed = Payload> {
@@ -50,6 +59,12 @@ export interface PipelineDefinition<Payload = unknown, Processed = Payload> {
   readonly format?: PayloadFormat;
   /** External I/O; what it returns replaces the payload (undefined: keeps it). */
   readonly egress?: (payload: Processed, context: EgressContext) => Awaitable<unknown>;
+  readonly egressLimits?: EgressLimits;
+  /**
+   * Where records come from, such as `[kafka('orders'), rest()]`. KAFKA_INPUT_TOPICS wins over the topics. Absent: REST,
+   * and the topics of KAFKA_INPUT_TOPICS.
+   */
+  readonly sources?: readonly SourceDefinition[];
   /** Where records are delivered, each to all of them. SINKS wins over it; neither: `postgres`. */
   readonly sinks?: readonly SinkDefinition[];
 }
@@ -58,7 +73,17 @@ export interface PipelineDefinition<Payload = unknown, Processed = Payload> {
 const MAX_SINKS = 16;
 
 /** The fields of a definition; anything else is a misspelling. */
-const FIELDS = ['name', 'schema', 'key', 'preprocess', 'format', 'egress', 'sinks'] as const;
+const FIELDS = [
+  'name',
+  'schema',
+  'key',
+  'preprocess',
+  'format',
+  'egress',
+  'egressLimits',
+  'sources',
+  'sinks',
+] as const;
 
 /** What the stages need to know of a definition: the payload's type is the definition's own matter. */
 export interface AnyPipelineDefinition {
@@ -68,6 +93,8 @@ export interface AnyPipelineDefinition {
   readonly preprocess?: (payload: never, context: PreprocessContext) => unknown;
   readonly format?: PayloadFormat;
   readonly egress?: (payload: never, context: EgressContext) => unknown;
+  readonly egressLimits?: EgressLimits;
+  readonly sources?: readonly SourceDefinition[];
   readonly sinks?: readonly SinkDefinition[];
 }
 
@@ -80,7 +107,7 @@ export function definePipeline<Payload, Processed = Payload>(
       `definePipeline: the definition must be an object (got ${shown(definition)})`,
     );
   }
-  const fail = (field: string, rule: string, value: unknown): never => {
+  const fail: Fail = (field, rule, value) => {
     throw new TypeError(`definePipeline: ${field} must be ${rule} (got ${shown(value)})`);
   };
   for (const field of Object.keys(definition)) {
@@ -98,21 +125,52 @@ export function definePipeline<Payload, Processed = Payload>(
     const value = definition[field];
     if (value !== undefined && typeof value !== 'function') fail(field, 'a function', value);
   }
-  const { schema, sinks, format } = definition;
+  const { schema, sources, sinks, format } = definition;
   if (format !== undefined && !FORMATS.includes(format)) {
     fail('format', `one of ${FORMATS.join(', ')}`, format);
   }
   if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') {
     fail('schema', 'a Standard Schema', schema);
   }
+  checkLimits(definition, fail);
+  if (sources !== undefined) checkSources(sources, fail);
   if (sinks !== undefined) checkSinks(sinks, fail);
   return Object.freeze({ ...definition });
 }
 
-function checkSinks(
-  sinks: readonly unknown[],
-  fail: (field: string, rule: string, value: unknown) => never,
-): void {
+type Fail = (field: string, rule: string, value: unknown) => never;
+
+function checkLimits({ egress, egressLimits }: AnyPipelineDefinition, fail: Fail): void {
+  if (egressLimits === undefined) return;
+  if (typeof egressLimits !== 'object' || egressLimits === null) {
+    fail('egressLimits', 'an object', egressLimits);
+  }
+  if (egress === undefined) fail('egressLimits', 'given together with egress', egressLimits);
+  const known = ['timeoutMs', 'capacity'];
+  for (const [name, value] of Object.entries(egressLimits)) {
+    const field = `egressLimits.${name}`;
+    if (!known.includes(name)) fail(field, `one of ${known.join(', ')}`, value);
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
+      fail(field, 'a whole number of at least 1', value);
+    }
+  }
+}
+
+function checkSources(sources: readonly unknown[], fail: Fail): void {
+  if (!Array.isArray(sources) || sources.length === 0) {
+    fail('sources', 'a list of at least one source', Array.isArray(sources) ? 0 : sources);
+  }
+  const kinds = new Set<string>();
+  for (const [i, source] of sources.entries()) {
+    if (!isSourceDefinition(source)) {
+      return fail(`sources[${i}]`, "a source, such as kafka('orders') or rest()", source);
+    }
+    if (kinds.has(source.kind)) fail(`sources[${i}]`, `the only ${source.kind} source`, source);
+    kinds.add(source.kind);
+  }
+}
+
+function checkSinks(sinks: readonly unknown[], fail: Fail): void {
   if (!Array.isArray(sinks) || sinks.length === 0 || sinks.length > MAX_SINKS) {
     const got = Array.isArray(sinks) ? sinks.length : sinks;
     fail('sinks', `a list of one to ${MAX_SINKS} sinks`, got);

@@ -1,0 +1,120 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readMessages } from '../support/kafka-messages.js';
+import { endsOf, getJson, untilBooked } from '../support/kafka-flow.js';
+import { testBrokers, TestKafka, uniqueName } from '../support/kafka.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { type Service, startService, temporaryFolder } from '../support/service.js';
+
+const CUSTOMERS = 10;
+const ORDERS = 500;
+const INVALID_EVERY = 50;
+const PARTITIONS = 4;
+
+/** Every fiftieth is no order. */
+function makeOrders(): { partition: number; value: string }[] {
+  return Array.from({ length: ORDERS }, (_, i) => {
+    const customer = i % CUSTOMERS;
+    const order = {
+      customerId: `c-${customer}`,
+      number: i,
+      items: i % INVALID_EVERY === 0 ? [] : [{ quantity: 2, unitPrice: 9.5 }],
+    };
+    return { partition: customer % PARTITIONS, value: JSON.stringify(order) };
+  });
+}
+
+const post = (service: Service, payload: unknown): Promise<Response> =>
+  fetch(`${service.url}/v1/records`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: 'wait=20' },
+    body: JSON.stringify({ payload }),
+  });
+
+describe('The seven lines of pipelines/priced-orders.pipeline.ts on a real broker', () => {
+  let kafka: TestKafka;
+  let database: TestDatabase;
+  let service: Service;
+  let input = '';
+  let output = '';
+  const pipeline = temporaryFolder();
+
+  /** The example with other topics: those of its own would be shared by all runs on the broker. */
+  const example = (topics: { input: string; output: string }): string => {
+    const build = join(process.cwd(), 'dist');
+    const [from, sources, sinks] = ['from', 'source-definition', 'sink-definition'].map((file) =>
+      join(build, 'src', 'pipeline', `${file}.js`),
+    );
+    const steps = join(build, 'pipelines', 'priced-orders.pipeline.js');
+    const path = join(pipeline.path, 'pipeline.mjs');
+    writeFileSync(
+      path,
+      `import { from } from '${from}';
+       import { kafka, rest } from '${sources}';
+       import { kafkaSink } from '${sinks}';
+       import { enrich, isValid, price } from '${steps}';
+       export default from(kafka('${topics.input}'), rest())
+         .filter(isValid)
+         .keyBy((order) => order.customerId)
+         .map(price)
+         .mapAsync(enrich, { timeoutMs: 10_000, capacity: 100 })
+         .sinkTo(kafkaSink({ topic: '${topics.output}' }));`,
+    );
+    return path;
+  };
+
+  beforeAll(async () => {
+    [kafka, database] = await Promise.all([TestKafka.connect(), createTestDatabase()]);
+    input = await kafka.createTopic(PARTITIONS);
+    output = await kafka.createTopic(PARTITIONS);
+    await kafka.produce(input, makeOrders());
+    service = await startService({
+      env: {
+        DATABASE_URL: database.url,
+        PIPELINE_MODULE: example({ input, output }),
+        KAFKA_BROKERS: testBrokers().join(),
+        KAFKA_GROUP_ID: uniqueName('group'),
+      },
+    });
+    await untilBooked(kafka, database.pool, { topic: input });
+  });
+
+  afterAll(async () => {
+    await service?.stop();
+    await Promise.all([kafka?.close(), database?.drop()]);
+    pipeline.remove();
+  });
+
+  it('reads its topic, discards what the filter refuses, and delivers the rest priced and enriched, in order per customer', async () => {
+    const delivered = ORDERS - ORDERS / INVALID_EVERY;
+    const messages = await readMessages(testBrokers(), output, (read) => read.length >= delivered);
+    expect(messages).toHaveLength(delivered);
+    const last = new Map<string, number>();
+    for (const { key, value } of messages) {
+      const order = JSON.parse(String(value)) as { customerId: string; number: number };
+      expect(order).toMatchObject({ customerId: key, total: 19, tax: 3.61 });
+      expect(order.number).toBeGreaterThan(last.get(order.customerId) ?? -1);
+      last.set(order.customerId, order.number);
+    }
+    const { conservation } = await getJson<{ conservation: object }>(service, '/v1/admin/pipeline');
+    expect(conservation).toMatchObject({
+      balanced: true,
+      accepted: ORDERS,
+      acknowledged: delivered,
+      discarded: ORDERS / INVALID_EVERY,
+    });
+  });
+
+  it('takes records by REST as well, to the same topic', async () => {
+    const before = (await endsOf(kafka, output)).reduce((sum, end) => sum + end);
+    const items = [{ quantity: 1, unitPrice: 2.5 }];
+    const answer = await post(service, { customerId: 'c-rest', items });
+    expect(await answer.json()).toMatchObject({ status: 'acknowledged' });
+    expect((await endsOf(kafka, output)).reduce((sum, end) => sum + end)).toBe(before + 1);
+    const discarded = await post(service, { customerId: 'c-rest', items: [] });
+    expect(await discarded.json()).toMatchObject({
+      status: 'discarded',
+      reason: 'filtered by isValid',
+    });
+  });
+});
