@@ -20,8 +20,8 @@ interface Step extends AnyPipelineDefinition {
 
 /** A chain that may get its sinks. */
 export interface Sinking<Payload> extends Step {
-  /** Delivers to these, beside those of an earlier `sinkTo`. Without any: SINKS. */
-  sinkTo(...sinks: readonly SinkDefinition[]): Delivered<Payload>;
+  /** Delivers to these, beside those of an earlier `sinkTo`; a sink's `map` gets this payload. Without any: SINKS. */
+  sinkTo(...sinks: readonly SinkDefinition<Payload>[]): Delivered<Payload>;
 }
 
 /** What a chain is after `sinkTo`: only further sinks can follow. */

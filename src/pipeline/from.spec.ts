@@ -105,6 +105,8 @@ describe('from', () => {
     const [double, sink] = [start.map((n) => n * 2), start.sinkTo(postgresSink())];
     expect([processed(start, 1), processed(double, 1), processed(sink, 1)]).toEqual([2, 4, 2]);
     expect(start.sinks).toBeUndefined();
+    const second = sink.sinkTo(kafkaSink({ topic: 'slim', map: (n) => n + 0.5 }));
+    expect([sink, second].map(({ sinks }) => sinks?.length)).toEqual([1, 2]);
   });
 
   it.each<[string, (chain: Loose) => Loose, string]>([
@@ -143,6 +145,11 @@ describe('from', () => {
     const called = keyed
       .map(({ celsius }) => ({ kelvin: celsius + 273.15 }))
       .mapAsync(({ kelvin }) => Promise.resolve(kelvin > 0 ? { kelvin, isHot: true } : undefined));
+    const delivered = called.sinkTo(
+      kafkaSink({ topic: 'readings' }),
+      kafkaSink({ topic: 'heat', map: ({ kelvin }) => kelvin.toFixed() }),
+    );
+    expect(delivered.sinks).toHaveLength(2);
     const loose = from(rest());
     const numbers = from<number>(rest());
     const open = loose.filter(() => true);
@@ -162,10 +169,12 @@ describe('from', () => {
       () => mapped.keyBy(({ sensor }: Reading) => sensor),
       // @ts-expect-error validate comes first
       () => open.validate(Sensor),
+      // @ts-expect-error the payload of the sink's map is what mapAsync returned
+      () => called.sinkTo(kafkaSink({ topic: 'heat', map: ({ celsius }) => celsius })),
       // @ts-expect-error a chain has a source
       () => from(),
     ];
-    expect(broken).toHaveLength(8);
+    expect(broken).toHaveLength(9);
     const narrowed = from(rest())
       .filter(isValid)
       .keyBy(({ customerId }) => customerId);

@@ -117,7 +117,7 @@ class Chain implements AnyPipelineDefinition {
 
   sinkTo(...more: readonly SinkDefinition[]): Chain {
     const sinks = [...(this.#parts.fields.sinks ?? []), ...more];
-    return this.#next('sinkTo', { sinks: Object.freeze(sinks) } as Partial<AnyPipelineDefinition>);
+    return this.#next('sinkTo', { sinks: Object.freeze(sinks) });
   }
 
   #changed(step: 'filter' | 'map', change: Change): Chain {

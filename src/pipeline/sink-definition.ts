@@ -1,4 +1,5 @@
 import { isTableName } from '../ledger/sink-table.js';
+import { TOPIC_NAME } from './topic-name.js';
 import { areWebhookSecrets } from './webhook-secret.js';
 
 /** What every sink of a definition may say. `Payload` is what `map` is given. */
@@ -45,8 +46,6 @@ export type SinkDefinition<Payload = never> =
 
 type OptionsOf<Sink> = Omit<Sink, 'kind'>;
 
-/** What Kafka allows; `.` and `..` alone are its only other rule. */
-const TOPIC_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
 const HTTP_URL = /^https?:\/\/[^\s/@]+(\/\S*)?$/;
 const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/;
 
