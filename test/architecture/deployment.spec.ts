@@ -91,12 +91,13 @@ describe('docker-compose.yml', () => {
 
   it('mounts files that are there, and volumes that are declared', () => {
     const declared = Object.keys(readYaml<Compose>('docker-compose.yml').volumes);
-    for (const [source = ''] of services.flatMap(([, { volumes = [] }]) =>
-      volumes.map((volume) => volume.split(':')),
-    )) {
-      expect(source.startsWith('.') ? existsSync(join(ROOT, source)) : declared).not.toBe(false);
-      if (!source.startsWith('.')) expect(declared).toContain(source);
-    }
+    const mounted = services.flatMap(([, { volumes = [] }]) =>
+      volumes.map((volume) => volume.split(':')[0]!),
+    );
+    const isThere = (source: string): boolean =>
+      source.startsWith('.') ? existsSync(join(ROOT, source)) : declared.includes(source);
+    expect(mounted.length).toBeGreaterThan(5);
+    expect(mounted.filter((source) => !isThere(source))).toEqual([]);
   });
 
   it('has no password in it that the environment can not replace', () => {
