@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { ASYNC_EGRESS_OPTIONS, type AsyncEgressOptions } from './async-egress.options.js';
 import { AsyncEgressStage } from './async-egress.stage.js';
 import { destinationOf, EGRESS_DESTINATION } from './destination.js';
@@ -10,9 +11,12 @@ import { destinationOf, EGRESS_DESTINATION } from './destination.js';
     AsyncEgressStage,
     {
       provide: EGRESS_DESTINATION,
-      inject: [PIPELINE_DEFINITION, ASYNC_EGRESS_OPTIONS],
-      useFactory: (definition: AnyPipelineDefinition, options: AsyncEgressOptions) =>
-        destinationOf(definition, options),
+      inject: [PIPELINE_DEFINITION, ASYNC_EGRESS_OPTIONS, StageRuntime],
+      useFactory: (
+        definition: AnyPipelineDefinition,
+        options: AsyncEgressOptions,
+        { clock }: StageRuntime,
+      ) => destinationOf(definition, options, clock),
     },
   ],
   exports: [AsyncEgressStage],

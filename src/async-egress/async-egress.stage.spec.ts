@@ -50,7 +50,14 @@ describe('AsyncEgress with a call', () => {
     const harness = await withCall((_, context) => void seen.push(context));
     const [record] = await harness.accept([1], { keys: ['k'] });
     expect(seen).toEqual([
-      { signal: expect.any(AbortSignal), attempt: 1, recordId: record?.id, key: 'k', headers: {} },
+      {
+        signal: expect.any(AbortSignal),
+        http: expect.anything(),
+        attempt: 1,
+        recordId: record?.id,
+        key: 'k',
+        headers: {},
+      },
     ]);
   });
 

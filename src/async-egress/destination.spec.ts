@@ -2,7 +2,6 @@ import { type ScriptedAnswer, ScriptedReceiver } from '../../test/support/script
 import { StageHarness } from '../../test/support/stage-harness.js';
 import { until } from '../../test/support/until.js';
 import { asyncEgressOptions } from './async-egress.options.js';
-import { failureOf } from './egress-failure.js';
 
 describe('The call to EGRESS_URL', () => {
   let receiver: ScriptedReceiver;
@@ -85,22 +84,6 @@ describe('The call to EGRESS_URL', () => {
   it('takes a connection that nobody accepts or that is cut as an outage', async () => {
     const cut = await run('drop');
     expect(cut.record).toMatchObject({ attempts: 0, failures: [{}], terminal: undefined });
-  });
-});
-
-describe('failureOf', () => {
-  it.each([
-    ['an error without anything', new Error('x'), 'retryable'],
-    ['something thrown that is no error', 'text', 'retryable'],
-    ['nothing', undefined, 'retryable'],
-    ['429', { status: 429 }, 'busy'],
-    ['Retry-After', { status: 503, retryAfterMs: 1 }, 'busy'],
-    ['401: a credential, not the record', { statusCode: 401 }, 'retryable'],
-    ['a redirect', { status: 302 }, 'final'],
-    ['a status of success', { status: 200 }, 'retryable'],
-    ['an unknown host', Object.assign(new Error('x'), { code: 'ENOTFOUND' }), 'outage'],
-  ])('sorts %s', (_, error, kind) => {
-    expect(failureOf(error).kind).toBe(kind);
   });
 });
 

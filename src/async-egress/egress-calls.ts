@@ -9,6 +9,7 @@ import {
 import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
 import type { DestinationGuard } from '../pipeline/destination-guard.js';
 import type { Failure } from '../pipeline/failure.js';
+import { failureOf, timeoutFailure } from '../pipeline/failure-of.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { GuardedCall } from '../pipeline/guarded-call.js';
 import { payloadBytes } from '../pipeline/payload-bytes.js';
@@ -16,9 +17,9 @@ import type { PipelineRecord, RecordHeaders } from '../pipeline/record.js';
 import type { Attempts } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
+import { UnusableResultError } from '../pipeline/unusable-result.error.js';
 import type { AsyncEgressOptions } from './async-egress.options.js';
 import type { Destination } from './destination.js';
-import { failureOf, timeoutFailure, UnusableResultError } from './egress-failure.js';
 
 interface Item extends Carried {
   attempts: Attempts | undefined;

@@ -1,3 +1,4 @@
+import type { HttpClient } from './http-client.js';
 import { isSinkDefinition, type SinkDefinition } from './sink-definition.js';
 import { isSourceDefinition, type SourceDefinition } from './source-definition.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
@@ -22,6 +23,8 @@ export interface PreprocessContext {
 export interface EgressContext {
   /** Aborted at the timeout and at shutdown. A call that ignores it is abandoned, not awaited. */
   readonly signal: AbortSignal;
+  /** For calls over HTTP: kept connections, ended by `signal`, and answers that sort themselves. */
+  readonly http: HttpClient;
   /** 1 for the first attempt. */
   readonly attempt: number;
   readonly recordId: string;

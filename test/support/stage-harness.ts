@@ -109,7 +109,7 @@ export class StageHarness {
     const finalSink = { ...finalSinkOptions.schema.parse({}), ...options.finalSink };
     this.keygen = new KeyGenStage(runtime, keygen, definition, inFlight);
     this.ingress = new IngressStage(runtime, ingress, definition, journal, settlement);
-    const destination = destinationOf(definition, egress);
+    const destination = destinationOf(definition, egress, clock);
     this.egress = new AsyncEgressStage(runtime, egress, settlement, destination);
     this.finalSink = new FinalSinkStage(runtime, finalSink, settlement, sink);
   }
