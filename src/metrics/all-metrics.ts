@@ -1,3 +1,4 @@
+import { DESTINATION_METRICS } from './destination-metric-definitions.js';
 import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
 import { KAFKA_SOURCE_METRICS } from './kafka-source-metric-definitions.js';
 import { METRICS, type MetricDefinition } from './metric-definitions.js';
@@ -5,6 +6,7 @@ import { METRICS, type MetricDefinition } from './metric-definitions.js';
 /** What a scrape shows. */
 export const ALL_METRICS: readonly MetricDefinition[] = [
   METRICS,
+  DESTINATION_METRICS,
   KAFKA_SOURCE_METRICS,
   KAFKA_SINK_METRICS,
 ].flatMap((group) => Object.values<MetricDefinition>(group));

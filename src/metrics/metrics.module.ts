@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { register } from 'prom-client';
+import { DestinationMetrics } from './destination-metrics.js';
 import { KafkaSinkMetrics } from './kafka-sink-metrics.js';
 import { KafkaSourceMetrics } from './kafka-source-metrics.js';
 import { MetricsController } from './metrics.controller.js';
@@ -18,6 +19,7 @@ export class MetricsModule {
       module: MetricsModule,
       imports: [PrometheusModule.register({ path: '/metrics', controller: MetricsController })],
       providers: [
+        DestinationMetrics,
         KafkaSinkMetrics,
         KafkaSourceMetrics,
         PipelineMetrics,
