@@ -193,7 +193,7 @@ describe('The service with SINKS=kafka', () => {
       );
       expect(JSON.parse(answer)).toMatchObject({
         status: 'error',
-        error: { sink: { status: 'down', state: 'failed', topic } },
+        error: { 'sink-kafka': { status: 'down', state: 'failed', topic } },
       });
       await kafka.admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
       await kafka.close();
