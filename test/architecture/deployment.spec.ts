@@ -133,6 +133,14 @@ describe('Dockerfile', () => {
     }
   });
 
+  it('starts Node as npm start does', () => {
+    const { scripts } = JSON.parse(readProjectFile('package.json')) as {
+      scripts: { start: string };
+    };
+    const [, command = '[]'] = /^CMD (.+)$/m.exec(final) ?? [];
+    expect(`exec ${(JSON.parse(command) as string[]).join(' ')}`).toBe(scripts.start);
+  });
+
   it('copies only what .dockerignore lets through, and all that the build reads', () => {
     const allowed = readProjectFile('.dockerignore')
       .split('\n')
