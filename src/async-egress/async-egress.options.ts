@@ -57,7 +57,7 @@ export const asyncEgressOptions = options('EGRESS', {
     .describe('Attempts of a call in all, the first one included; an outage costs none.'),
   operationTimeoutMs: wholeNumber({ min: 1 })
     .default(5000)
-    .describe('How long a call may take before it counts as failed.'),
+    .describe('How long a call may take before it counts as failed, unless the pipeline says.'),
   baseRetryDelayMs: wholeNumber({ min: 1 })
     .default(100)
     .describe('Longest delay after the first failed attempt; it doubles with each one.'),
@@ -66,7 +66,7 @@ export const asyncEgressOptions = options('EGRESS', {
     .describe('Longest delay between two attempts.'),
   maxConcurrentOperations: wholeNumber({ min: 1 })
     .default(50)
-    .describe('Calls that may run at a time.'),
+    .describe('Calls that may run at a time, unless the pipeline says.'),
   ...destinationGuardSettings,
   enableDeadLetterQueue: flag()
     .default(true)

@@ -41,7 +41,9 @@ export const kafkaOptions = options('KAFKA', {
   groupId: text().default('penstock').describe('Consumer group of the source.'),
   inputTopics: list({ item: TOPIC_NAME, rule: TOPIC_RULE })
     .optional()
-    .describe('Topics to read records from, separated by commas. Not set: no Kafka source.'),
+    .describe(
+      "Topics to read records from, separated by commas. Not set: those of the pipeline's kafka(), if it has one.",
+    ),
   outputTopic: text({ pattern: TOPIC_NAME, rule: TOPIC_RULE })
     .optional()
     .describe("Topic of the Kafka sink, unless the pipeline's kafkaSink names one."),
