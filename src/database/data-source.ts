@@ -4,6 +4,7 @@ import { CreateAcknowledgments1767225660000 } from '../../migrations/17672256600
 import { CreateKafkaBooks1767225720000 } from '../../migrations/1767225720000-create-kafka-books.js';
 import { CreateDeadLetters1767225780000 } from '../../migrations/1767225780000-create-dead-letters.js';
 import { CreateSettingsAndTotals1767225840000 } from '../../migrations/1767225840000-create-settings-and-totals.js';
+import { IndexIdempotencyKeysByExpiry1767226140000 } from '../../migrations/1767226140000-index-idempotency-keys-by-expiry.js';
 import { measuredDriver, type PoolWait } from './pool-wait.js';
 import type { TlsSettings } from './tls.js';
 
@@ -14,6 +15,7 @@ const migrations = [
   CreateKafkaBooks1767225720000,
   CreateDeadLetters1767225780000,
   CreateSettingsAndTotals1767225840000,
+  IndexIdempotencyKeysByExpiry1767226140000,
 ];
 
 /** A server that takes longer to let us in is away, not slow. */

@@ -11,6 +11,7 @@ import { DeadLetterWriter } from './dead-letter-writer.port.js';
 import { JournalVacuum } from './journal-vacuum.js';
 import { Journal } from './journal.port.js';
 import { PostgresKafkaBooks } from './kafka-books.js';
+import { KeyTrim } from './key-trim.js';
 import { Ledger, type LedgerSettings } from './ledger.js';
 import { RecordLookup } from './lookup.port.js';
 import { PostgresAcknowledgments } from './postgres-acknowledgments.js';
@@ -85,6 +86,18 @@ const providers: Provider[] = [
         closed: ({ reason }) => (reason === 'stopping' ? void vacuum.stop() : undefined),
       });
       return vacuum;
+    },
+  },
+  {
+    provide: KeyTrim,
+    inject: [Ledger, DataSource],
+    useFactory: (ledger: Ledger, database: DataSource) => {
+      const trim = new KeyTrim(database, clock);
+      ledger.listen({
+        opened: () => trim.start(),
+        closed: ({ reason }) => (reason === 'stopping' ? void trim.stop() : undefined),
+      });
+      return trim;
     },
   },
   {
