@@ -1,11 +1,12 @@
 import { BadRequestException, ForbiddenException, HttpException } from '@nestjs/common';
+import { IdempotencyKeyReusedError } from '../ledger/errors/idempotency-key-reused.error.js';
 import { JournalFullError } from '../ledger/errors/journal-full.error.js';
 import { LedgerUnavailableError } from '../ledger/errors/ledger-unavailable.error.js';
 import { OutcomeUnknownError } from '../ledger/errors/outcome-unknown.error.js';
 import { RecordRefusedError } from '../ledger/errors/record-refused.error.js';
 import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
 import { headersFor, problemFor } from './problems.js';
-import { invalidRecord, RequestError, UNSAFE_NUMBER } from './request-error.js';
+import { invalidRecord, keyRunning, RequestError, UNSAFE_NUMBER } from './request-error.js';
 
 const level = { records: 5, bytes: 9, maxRecords: 5, maxBytes: 10 };
 
@@ -17,6 +18,8 @@ describe('problemFor', () => {
     [new RecordRefusedError('22P05'), 500, 'record-refused', undefined],
     [new PipelineFunctionError('key', 'threw'), 500, 'pipeline-error', undefined],
     [new RequestError('too-large', 'x', { limitBytes: 7 }), 413, 'too-large', undefined],
+    [new IdempotencyKeyReusedError(), 422, 'idempotency-key-reused', undefined],
+    [keyRunning(), 409, 'idempotency-key-running', undefined],
     [new BadRequestException('x'), 400, 'malformed', undefined],
     [new HttpException('x', 502), 502, 'internal', undefined],
     [new Error('secret'), 500, 'internal', undefined],
@@ -26,7 +29,7 @@ describe('problemFor', () => {
     expect(problem).toMatchObject({ status, type: `/problems/${name}` });
     expect(problem.signal).toBe(signal);
     expect(JSON.stringify(problem)).not.toContain('secret');
-    expect(problem.retryAfterMs === undefined).toBe(status !== 429 && status !== 503);
+    expect(problem.retryAfterMs === undefined).toBe(![409, 429, 503].includes(status));
   });
 
   it('names a status of the framework that has no problem of its own by its words', () => {

@@ -67,6 +67,20 @@ const PROBLEMS = {
       'The body did not arrive within 30 s.',
     ),
   },
+  409: {
+    description:
+      'A request with this Idempotency-Key is still running; send it again after Retry-After to hear of its record. In a ' +
+      'batch the same is the problem of a record.',
+    example: {
+      ...problem(
+        409,
+        'idempotency-key-running',
+        'A request with this key is still running',
+        'A request with this Idempotency-Key is still running.',
+      ),
+      retryAfterMs: 1000,
+    },
+  },
   413: {
     description: 'The body, or a record of it, is too large; the answer says the limit.',
     example: {
@@ -84,7 +98,8 @@ const PROBLEMS = {
     ),
   },
   422: {
-    description: 'The record is invalid; the answer says where and why.',
+    description:
+      'The record is invalid; the answer says where and why. Or its Idempotency-Key was used for another one.',
     example: {
       ...problem(422, 'invalid', 'The record is invalid', `${INVALID.path}: ${INVALID.message}.`),
       errors: [INVALID],
@@ -128,7 +143,17 @@ const PROBLEMS = {
 } as const;
 type ProblemStatus = keyof typeof PROBLEMS;
 
-const INTAKE_PROBLEMS: readonly ProblemStatus[] = [400, 406, 408, 413, 415, 422, 429, 500, 503];
+/** Of answers that may be replays. */
+const REPLAYED = {
+  'Idempotency-Replayed': {
+    description: '`true` when an earlier request brought the record, by the same Idempotency-Key.',
+    schema: { type: 'string' as const, enum: ['true'] },
+  },
+};
+
+const INTAKE_PROBLEMS: readonly ProblemStatus[] = [
+  400, 406, 408, 409, 413, 415, 422, 429, 500, 503,
+];
 
 /** Documents `POST /v1/records`. */
 export function DescribeAccept(): MethodDecorator {
@@ -142,11 +167,14 @@ export function DescribeAccept(): MethodDecorator {
     ApiResponse({
       status: 202,
       description: 'Accepted: it is kept, and will reach exactly one end. Location says where.',
+      headers: REPLAYED,
       content: json(acceptedSchema, { id: ID, status: 'accepted' }),
     }),
     ApiResponse({
       status: 200,
-      description: 'The record has ended: it was waited for, or the pipeline discarded it.',
+      description:
+        'The record has ended: it was waited for, it is a replay, or the pipeline discarded it.',
+      headers: REPLAYED,
       content: json(acceptedSchema, { id: ID, status: 'discarded', reason: 'test order' }),
     }),
     describeProblems(INTAKE_PROBLEMS),
@@ -212,6 +240,14 @@ function describeIntake(summary: string, content: Content): MethodDecorator {
       name: 'Penstock-Priority',
       description: 'Who is refused last under overload.',
       schema: { type: 'string', enum: [...PRIORITIES], default: 'normal' },
+    },
+    {
+      name: 'Idempotency-Key',
+      description:
+        'Sent again with the same key and body, the request brings no second record: the answer is about the first ' +
+        'one, as it is now. Other bytes under the same key are refused with 422. In a batch each record has its place ' +
+        'in the key. Kept for IDEMPOTENCY_TTL_HOURS after the record was accepted.',
+      schema: { type: 'string', minLength: 1, maxLength: 255 },
     },
   ];
   return applyDecorators(

@@ -200,6 +200,24 @@ describe('The buffer of IngressProcessing', () => {
     return harness;
   }
 
+  it('takes a record no further whose idempotency key has an earlier one, and gives its credits back', async () => {
+    const harness = await new StageHarness().start();
+    const idempotencyKey = { key: 'k', fingerprint: Buffer.from('one') };
+    const other = { key: 'k', fingerprint: Buffer.from('other') };
+    const [first] = await harness.accept([1], { fields: { idempotencyKey } });
+    const [again] = await harness.accept([1], { fields: { idempotencyKey } });
+    const [reused] = await harness.accept([2], { fields: { idempotencyKey: other } });
+    expect(again?.verdict).toEqual({ kind: 'replayed', earlierId: first!.id });
+    expect(reused?.verdict).toEqual({
+      kind: 'refused',
+      error: expect.objectContaining({ code: 'LEDGER_IDEMPOTENCY_KEY_REUSED' }),
+    });
+    await harness.advance();
+    expect(bodies(harness)).toEqual(['1']);
+    expect(harness.leftovers()).toEqual({});
+    expect(harness.ingress.inside).toBe(0);
+  });
+
   it('holds at most INGRESS_MAX_BUFFER_SIZE records', async () => {
     const harness = await blocked(5);
     harness.submit(numbers(8));

@@ -226,6 +226,7 @@ export class IngressStage implements Stage {
         : { kind: 'refused', error: new IdempotencyKeyReusedError() };
       replayed.add(record);
     }
+    this.meter.completed(replayed.size, this.runtime.clock.now() - lot.grantedAtMs);
     this.leave([...replayed], lot);
     return records.filter((record) => !replayed.has(record));
   }

@@ -65,7 +65,10 @@ describe('migrate', () => {
     const other = await new DataSource(source.options).initialize();
     try {
       const both = await Promise.all([migrate(source, NOON_MS), migrate(other, NOON_MS)]);
-      expect(both.map((ran) => ran.length).toSorted((a, b) => a - b)).toEqual([0, source.migrations.length]);
+      expect(both.map((ran) => ran.length).toSorted((a, b) => a - b)).toEqual([
+        0,
+        source.migrations.length,
+      ]);
     } finally {
       await other.destroy();
     }

@@ -25,7 +25,7 @@ describe('The description of the record routes', () => {
   afterAll(() => rest.close());
 
   it('names every answer of every route', () => {
-    const intake = ['202', '400', '406', '408', '413', '415', '422', '429', '500', '503'];
+    const intake = ['202', '400', '406', '408', '409', '413', '415', '422', '429', '500', '503'];
     expect(Object.keys(paths['/v1/records']!['post']!.responses).toSorted()).toEqual(
       ['200', ...intake].toSorted(),
     );
