@@ -1,4 +1,5 @@
 import type { Statement } from '../ledger-session.js';
+import { BEHIND_STORED, OWN } from './journal.statements.js';
 
 /**
  * FLUSH of a batch in which a record has an idempotency key: $1..$10 as there, $11 keys, $12 fingerprints, $13 how long
@@ -11,7 +12,7 @@ import type { Statement } from '../ledger-session.js';
  */
 export const KEYED_FLUSH: Statement = {
   name: 'ledger-flush-keyed',
-  text: `WITH own AS MATERIALIZED (SELECT partition FROM partition_lease WHERE token = ANY($8::bigint[]) FOR KEY SHARE),
+  text: `WITH ${OWN},
 input AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $11::text[], $12::bytea[])
     WITH ORDINALITY u (record_id, partition, priority, tenant, key, headers, payload, idempotency_key, fingerprint, ord)),
@@ -33,16 +34,7 @@ stored AS (
   FROM input WHERE ord NOT IN (SELECT ord FROM found)
   ORDER BY ord
   RETURNING seq, record_id, partition),
-handed AS (
-  INSERT INTO handover (partition, xid, seq, record_id)
-  SELECT partition, pg_current_xact_id(), seq, record_id FROM stored WHERE partition NOT IN (SELECT partition FROM own)),
-taken AS (
-  DELETE FROM handover WHERE partition = ANY(ARRAY(SELECT partition FROM own)) AND xid >= $9::xid8
-  RETURNING seq, record_id),
-counted AS (
-  INSERT INTO total AS t (instance, slot, source, accepted)
-  SELECT $10, 0, 'rest', count(*) FROM stored HAVING count(*) > 0
-  ON CONFLICT (instance, slot, source) DO UPDATE SET accepted = t.accepted + excluded.accepted)
+${BEHIND_STORED}
 SELECT 'own', partition::bigint, NULL::uuid FROM own
 UNION ALL SELECT CASE WHEN same THEN 'replayed' ELSE 'reused' END, ord, record_id FROM found
 UNION ALL SELECT 'taken', seq, record_id FROM taken

@@ -1,22 +1,10 @@
 import type { Statement } from '../ledger-session.js';
 
-/**
- * $1 ids, $2 partitions, $3 priorities, $4 tenants, $5 keys, $6 headers, $7 payloads, $8 own tokens, $9 mark, $10 instance.
- *
- * Answers own partitions, rows taken from `handover`, and the mark of the next flush. FOR KEY SHARE is what keeps the
- * partitions' owner until the commit; ORDER BY ord makes `seq` the order of the batch.
- */
-export const FLUSH: Statement = {
-  name: 'ledger-flush',
-  text: `WITH own AS MATERIALIZED (SELECT partition FROM partition_lease WHERE token = ANY($8::bigint[]) FOR KEY SHARE),
-stored AS (
-  INSERT INTO journal (record_id, partition, priority, tenant, key, headers, payload)
-  SELECT record_id, partition, priority, tenant, key, headers, payload
-  FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[])
-    WITH ORDINALITY u (record_id, partition, priority, tenant, key, headers, payload, ord)
-  ORDER BY ord
-  RETURNING seq, record_id, partition),
-handed AS (
+/** Of both flush statements: which partitions are ours, locked until the commit. */
+export const OWN = `own AS MATERIALIZED (SELECT partition FROM partition_lease WHERE token = ANY($8::bigint[]) FOR KEY SHARE)`;
+
+/** Of both flush statements, behind `stored`: what goes to another replica, what one has left for us, and the count. */
+export const BEHIND_STORED = `handed AS (
   INSERT INTO handover (partition, xid, seq, record_id)
   SELECT partition, pg_current_xact_id(), seq, record_id FROM stored WHERE partition NOT IN (SELECT partition FROM own)),
 taken AS (
@@ -25,7 +13,25 @@ taken AS (
 counted AS (
   INSERT INTO total AS t (instance, slot, source, accepted)
   SELECT $10, 0, 'rest', count(*) FROM stored HAVING count(*) > 0
-  ON CONFLICT (instance, slot, source) DO UPDATE SET accepted = t.accepted + excluded.accepted)
+  ON CONFLICT (instance, slot, source) DO UPDATE SET accepted = t.accepted + excluded.accepted)`;
+
+/**
+ * $1 ids, $2 partitions, $3 priorities, $4 tenants, $5 keys, $6 headers, $7 payloads, $8 own tokens, $9 mark, $10 instance.
+ *
+ * Answers own partitions, rows taken from `handover`, and the mark of the next flush. FOR KEY SHARE is what keeps the
+ * partitions' owner until the commit; ORDER BY ord makes `seq` the order of the batch.
+ */
+export const FLUSH: Statement = {
+  name: 'ledger-flush',
+  text: `WITH ${OWN},
+stored AS (
+  INSERT INTO journal (record_id, partition, priority, tenant, key, headers, payload)
+  SELECT record_id, partition, priority, tenant, key, headers, payload
+  FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[])
+    WITH ORDINALITY u (record_id, partition, priority, tenant, key, headers, payload, ord)
+  ORDER BY ord
+  RETURNING seq, record_id, partition),
+${BEHIND_STORED}
 SELECT 'own', partition::bigint, NULL::uuid FROM own
 UNION ALL SELECT 'taken', seq, record_id FROM taken
 UNION ALL SELECT 'mark', pg_snapshot_xmin(pg_current_snapshot())::text::bigint, NULL`,
