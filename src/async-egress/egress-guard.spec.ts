@@ -42,6 +42,18 @@ describe('AsyncEgress behind its guard', () => {
     expect(harness.leftovers()).toEqual({});
   });
 
+  it('makes an outage pressure: the stage is critical while records wait for it', async () => {
+    const { harness } = await withOutage({ capacity: { AsyncEgress: 100 } });
+    await harness.accept(numbers(100));
+    await harness.advance(60_000);
+    harness.controller.evaluate();
+    const { stages, bottleneck } = harness.controller.getPipelineStatus();
+    expect(stages.find(({ stage }) => stage === 'AsyncEgress')).toMatchObject({
+      level: 'critical',
+    });
+    expect(bottleneck?.stage).toBe('AsyncEgress');
+  });
+
   it('keeps the order of a key through an outage', async () => {
     const { harness, state } = await withOutage();
     const records = await harness.accept(numbers(6), { keys: ['a', 'a', 'b', 'a', 'b', 'a'] });

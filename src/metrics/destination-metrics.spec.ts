@@ -8,6 +8,7 @@ import { DestinationMetrics } from './destination-metrics.js';
 describe('DestinationMetrics', () => {
   const clock = new FakeClock();
   const guard = makeGuard({ clock, maxAbandoned: 10 });
+  let metrics: DestinationMetrics;
 
   beforeAll(() => {
     register.clear();
@@ -15,7 +16,7 @@ describe('DestinationMetrics', () => {
     destinations.add(() => {
       return { name: 'egress', kind: 'egress', ...guard.condition(), guard: guard.snapshot() };
     });
-    expect(new DestinationMetrics(destinations)).toBeDefined();
+    metrics = new DestinationMetrics(destinations);
   });
 
   /** The samples of one metric that are not 0. */
@@ -26,6 +27,7 @@ describe('DestinationMetrics', () => {
       .map((line) => line.slice(`pipeline_destination_${name}`.length));
 
   it('shows a destination that is ready', async () => {
+    expect(metrics).toBeDefined();
     expect(await samplesOf('ready')).toEqual(['{destination="egress"} 1']);
     expect(await samplesOf('breaker_state')).toEqual(['{destination="egress",state="closed"} 1']);
     expect(await samplesOf('retry_budget')).toEqual(['{destination="egress"} 30']);
