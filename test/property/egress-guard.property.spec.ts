@@ -2,22 +2,26 @@ import fc from 'fast-check';
 import type { EgressContext } from '../../src/pipeline/definition.js';
 import { StageHarness } from '../support/stage-harness.js';
 
-/** What the destination does with a call. `hang` ends at its signal; `ignore` ends 700 ms after its begin, whatever it is told. */
+/** What the destination does with a call. `hang` ends at its signal; `ignore` ends 1700 ms after its begin, whatever it is told. */
 const WORDS = ['ok', 'error', 'refused', 'busy', 'bad', 'hang', 'ignore'] as const;
 type Word = (typeof WORDS)[number];
 
 const LIMIT = 3;
 const TIMEOUT_MS = 200;
-const IGNORE_MS = 700;
+const IGNORE_MS = 1700;
 const BUSY_MS = 3000;
 /** Longer than the breaker ever stays open. */
 const STEP_MS = 36_000;
 
 const plans = fc.array(
   fc.record({
-    key: fc.constantFrom('a', 'b', 'c', undefined),
+    // Mostly without a key: those of one key are called one after the other.
+    key: fc.constantFrom('a', 'b', 'c', undefined, undefined, undefined, undefined),
     // The last word repeats; after six calls everything succeeds, so that each run ends.
-    words: fc.array(fc.constantFrom(...WORDS), { minLength: 1, maxLength: 4 }),
+    words: fc.array(fc.constantFrom(...WORDS, 'ignore', 'ignore', 'ignore'), {
+      minLength: 1,
+      maxLength: 4,
+    }),
   }),
   { minLength: 1, maxLength: 25 },
 );
