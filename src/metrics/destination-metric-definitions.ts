@@ -35,7 +35,7 @@ export const DESTINATION_METRICS = {
   failedAttempts: metric(
     'pipeline_destination_failed_attempts_total',
     'counter',
-    ['destination', 'consequence'],
+    ['destination', 'outcome'],
     'Failed attempts of records by what followed: retried, held-outage, held-busy, or a dead letter by its reason.',
   ),
   calls: metric(

@@ -52,9 +52,9 @@ describe('DestinationMetrics', () => {
     guard.failed(attempts, { kind: 'retryable', message: 'x' });
     guard.failed(attempts, { kind: 'final', message: 'x' });
     expect(await samplesOf('failed_attempts_total')).toEqual([
-      '{destination="egress",consequence="retried"} 1',
-      '{destination="egress",consequence="held-outage"} 1',
-      '{destination="egress",consequence="rejected"} 1',
+      '{destination="egress",outcome="retried"} 1',
+      '{destination="egress",outcome="held-outage"} 1',
+      '{destination="egress",outcome="rejected"} 1',
     ]);
     expect(await samplesOf('retry_budget')).toEqual(['{destination="egress"} 29']);
   });

@@ -22,7 +22,7 @@ export class DestinationMetrics {
       breakerOpened: this.each(({ guard }) => guard.breaker.opened),
       gateClosed: this.each(({ guard }) => guard.gateClosedForMs / MS_PER_SECOND),
       retryBudget: this.each(({ guard }) => guard.budget.available),
-      failedAttempts: this.eachOf('consequence', ({ guard }) => guard.failedAttempts),
+      failedAttempts: this.eachOf('outcome', ({ guard }) => guard.failedAttempts),
       calls: this.eachOf('outcome', ({ guard }) => guard.calls),
       callSeconds: () => this.callSeconds(),
       abandonedCalls: this.each(({ guard }) => guard.abandoned),

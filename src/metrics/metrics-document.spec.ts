@@ -21,6 +21,8 @@ describe('the metrics', () => {
     const closed = 'dimension,outcome,reason,route,signal,source,stage,state,status'.split(',');
     // Of the partitions that are assigned to this process.
     const assigned = ['partition', 'topic'];
-    expect([...labels].toSorted()).toEqual([...closed, ...assigned].toSorted());
+    // The egress, and the sinks that the definition or SINKS names.
+    const configured = ['destination'];
+    expect([...labels].toSorted()).toEqual([...closed, ...assigned, ...configured].toSorted());
   });
 });
