@@ -11,10 +11,10 @@ const OF_PROMETHEUS: ReadonlyMap<string, readonly string[]> = new Map([
   ['up', []],
   ['ALERTS', ['alertname', 'alertstate']],
 ]);
-/** Values of labels whose set is known here. */
+/** Values of labels, of all metrics or of one, whose set is known here. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   stage: [...STAGE_IDS, 'pipeline', 'process'],
-  outcome: ['acknowledged', 'dead-lettered', 'discarded'],
+  'pipeline_records_ended_total.outcome': ['acknowledged', 'dead-lettered', 'discarded'],
 };
 
 /** Each series that a scrape can have, with its labels. */
@@ -50,7 +50,7 @@ function unknownIn(expr: string): string[] {
     for (const label of labels) known.add(label);
     return matchers.flatMap(({ label, value }) => {
       if (![...TARGET_LABELS, ...labels].includes(label)) return [`${name} has no label ${label}`];
-      const values = VALUES[label];
+      const values = VALUES[label] ?? VALUES[`${name}.${label}`];
       return (values === undefined ? [] : value.split('|'))
         .filter((one) => !values!.includes(one))
         .map((one) => `${label} is never ${one}`);
@@ -69,6 +69,7 @@ describe('Alerts and dashboards', () => {
     ['rate(pipeline_no_such_total[5m])', 'pipeline_no_such_total is no metric'],
     ['pipeline_pressure_ratio{tenant="a"}', 'pipeline_pressure_ratio has no label tenant'],
     ['pipeline_pressure_ratio{stage="Sink"}', 'stage is never Sink'],
+    ['pipeline_records_ended_total{outcome=~"lost|discarded"}', 'outcome is never lost'],
     ['sum by (topic) (pipeline_records_in_flight)', 'no metric of it has a label topic'],
     ['pipeline_record_seconds', 'pipeline_record_seconds is no metric'],
   ])('would not pass with %s', (expr, problem) => {
