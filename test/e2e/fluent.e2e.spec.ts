@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMessages } from '../support/kafka-messages.js';
@@ -116,5 +117,31 @@ describe('The seven lines of pipelines/priced-orders.pipeline.ts on a real broke
       status: 'discarded',
       reason: 'filtered by isValid',
     });
+  });
+});
+
+describe('--check-config with pipelines/priced-orders.pipeline.ts', () => {
+  const check = (environment: Record<string, string>) =>
+    spawnSync(process.execPath, [join('dist', 'src', 'main.js'), '--check-config'], {
+      env: { PIPELINE_MODULE: 'pipelines/priced-orders.pipeline.ts', ...environment },
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+
+  it('shows what the pipeline says in place of settings', () => {
+    const { status, stdout } = check({ KAFKA_BROKERS: 'localhost:9092' });
+    expect(stdout).toMatch(/^KAFKA_INPUT_TOPICS +\["orders"\] +pipeline$/m);
+    expect(stdout).toMatch(/^EGRESS_OPERATION_TIMEOUT_MS +10000 +pipeline$/m);
+    expect(stdout).toMatch(/^EGRESS_MAX_CONCURRENT_OPERATIONS +100 +pipeline$/m);
+    expect(status).toBe(0);
+  });
+
+  it('refuses what the start would refuse, in one sentence', () => {
+    const { status, stderr } = check({});
+    expect(stderr).toContain(
+      'With KAFKA_INPUT_TOPICS, EGRESS_OPERATION_TIMEOUT_MS, EGRESS_MAX_CONCURRENT_OPERATIONS of the pipeline orders: KAFKA_BROKERS must be set',
+    );
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(status).toBe(1);
   });
 });
