@@ -5,6 +5,7 @@ import { CreateKafkaBooks1767225720000 } from '../../migrations/1767225720000-cr
 import { CreateDeadLetters1767225780000 } from '../../migrations/1767225780000-create-dead-letters.js';
 import { CreateSettingsAndTotals1767225840000 } from '../../migrations/1767225840000-create-settings-and-totals.js';
 import { IndexIdempotencyKeysByExpiry1767226140000 } from '../../migrations/1767226140000-index-idempotency-keys-by-expiry.js';
+import { TrailOfDeadLetters1767226620000 } from '../../migrations/1767226620000-trail-of-dead-letters.js';
 import { measuredDriver, type PoolWait } from './pool-wait.js';
 import type { TlsSettings } from './tls.js';
 
@@ -16,6 +17,7 @@ const migrations = [
   CreateDeadLetters1767225780000,
   CreateSettingsAndTotals1767225840000,
   IndexIdempotencyKeysByExpiry1767226140000,
+  TrailOfDeadLetters1767226620000,
 ];
 
 /** A server that takes longer to let us in is away, not slow. */

@@ -1,63 +1,53 @@
+import type { Ending } from '../ledger/acknowledgments.port.js';
 import { byteaArray, int2Array, textArray } from '../ledger/binary-array.js';
 import {
   type DeadLetter,
   DeadLetterWriter,
-  type TransactionSession,
+  type EndedRedrives,
+  type LetterChange,
 } from '../ledger/dead-letter-writer.port.js';
+import { letterOf } from '../ledger/redriven.js';
+import type { TransactionSession } from '../ledger/transaction-session.js';
 import { PRIORITIES } from '../pipeline/record.js';
+import { DeadLetterEvents } from './dead-letter.events.js';
+import * as sql from './letter.statements.js';
+import { LetterCount } from './letter-count.js';
+import { lockLetters } from './locked-letters.js';
+import { type LetterMove, totalsOf } from './record-standing.js';
 
 export interface DeadLetterBounds {
   /** EGRESS_MAX_DEAD_LETTER_QUEUE_SIZE */
   readonly maxLetters: number;
 }
 
-const COUNT = {
-  text: `SELECT count(*)::int FROM dead_letter WHERE state IN ('waiting', 'redriving')`,
-};
-
 /**
- * A record that died again after a redrive keeps its letter: the newer end replaces the older one, attempts are added.
- * $1 record ids, $2 destinations, $3 tenants, $4 keys, $5 partitions, $6 priorities, $7 headers, $8 bodies, $9 reasons,
- * $10 stages, $11 attempts, $12 times of acceptance, $13 Kafka sources, $14 Kafka partitions, $15 offsets, $16 exact keys
+ * The table of dead letters, as the ledger's transactions write it, and how full it is.
+ *
+ * DL1 a letter is written in the transaction that ends its record, and leaves `redriving` in the one that ends it again.
+ * DL2 a redrive ends once: the letter must still be in that redrive (its count is the fence).
  */
-const INSERT = {
-  name: 'dead-letters-insert',
-  text: `INSERT INTO dead_letter AS d
-  (record_id, destination, tenant, key, partition, priority, headers, payload, reason, stage, attempts, accepted_at,
-   source, source_partition, source_offset, key_bytes)
-SELECT record_id, destination, tenant, key, partition, priority, headers, payload, reason, stage, attempts::jsonb, accepted_at,
-  source, source_partition, source_offset, key_bytes
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::bytea[], $8::bytea[],
-  $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::int4[], $14::int4[], $15::int8[], $16::bytea[])
-  WITH ORDINALITY u (record_id, destination, tenant, key, partition, priority, headers, payload, reason, stage, attempts, accepted_at,
-    source, source_partition, source_offset, key_bytes, ord)
-ORDER BY ord
-ON CONFLICT (record_id, destination) DO UPDATE
-SET reason = excluded.reason, stage = excluded.stage, attempts = d.attempts || excluded.attempts,
-  payload = excluded.payload, headers = excluded.headers, dead_lettered_at = now(), state = 'waiting'`,
-};
-
-/** The table of dead letters: written with the end of their records, counted in memory. */
 export class DeadLetterStore extends DeadLetterWriter {
-  private letters = 0;
+  readonly events = new DeadLetterEvents();
+  readonly counts: LetterCount;
 
-  constructor(private readonly bounds: DeadLetterBounds) {
+  constructor(bounds: DeadLetterBounds) {
     super();
+    this.counts = new LetterCount(bounds.maxLetters);
   }
 
-  /** Letters that wait for somebody to look at them. */
+  /** Letters that wait for somebody to look at them, or are on their way again. */
   get count(): number {
-    return this.letters;
+    return this.counts.total;
   }
 
-  /** Whether another letter would exceed the bound: then the stages stop to take credits. */
-  get isFull(): boolean {
-    return this.letters >= this.bounds.maxLetters;
+  /** Letters that may still be written: none, and the stages stop to take credits. */
+  get free(): number {
+    return this.counts.free;
   }
 
   async insert(session: TransactionSession, letters: readonly DeadLetter[]): Promise<void> {
     const records = letters.map(({ ending }) => ending.record);
-    await session.query(INSERT, [
+    await session.query(sql.INSERT, [
       textArray(records.map((record) => record.id)),
       textArray(letters.map(({ ending }) => ending.destination)),
       textArray(records.map((record) => record.tenant)),
@@ -66,7 +56,7 @@ export class DeadLetterStore extends DeadLetterWriter {
       int2Array(records.map((record) => PRIORITIES.indexOf(record.priority))),
       byteaArray(letters.map((letter) => letter.headers)),
       byteaArray(letters.map((letter) => letter.body)),
-      textArray(letters.map(({ ending }) => ending.terminal.reason ?? 'unknown')),
+      textArray(letters.map(({ ending }) => reasonOf(ending))),
       textArray(records.map((record) => record.stage)),
       textArray(records.map((record) => JSON.stringify(record.failures ?? []))),
       letters.map((letter) => letter.acceptedAt),
@@ -77,14 +67,65 @@ export class DeadLetterStore extends DeadLetterWriter {
     ]);
   }
 
-  committed(letters: number): void {
-    this.letters += letters;
+  async endRedrives(
+    session: TransactionSession,
+    endings: readonly Ending[],
+  ): Promise<EndedRedrives> {
+    const ids = endings.map(({ record }) => letterOf(record)!.id);
+    const letters = await lockLetters(session, ids);
+    const ended: Ending[] = [];
+    const moves: LetterMove[] = [];
+    for (const ending of endings) {
+      const { id, redriveCount } = letterOf(ending.record)!;
+      const letter = letters.find((each) => each.id === id);
+      // DL2
+      if (letter?.state !== 'redriving' || letter.redriveCount !== redriveCount) continue;
+      ended.push(ending);
+      moves.push(moveOf(id, ending));
+      await endOne(session, id, ending);
+    }
+    return { ended, totals: totalsOf(letters, moves) };
+  }
+
+  committed({ added, redriven, returned }: LetterChange): void {
+    this.counts.move({ waiting: added + returned, redriving: -(redriven + returned) });
+    if (added > 0) this.events.emit('added', added);
+    if (redriven > 0) this.events.emit('redriven', redriven);
+    if (returned > 0) this.events.emit('returned', returned);
   }
 
   async recount(session: TransactionSession): Promise<void> {
-    const { rows } = await session.query<[number]>(COUNT);
-    this.letters = rows[0]?.[0] ?? 0;
+    const take = this.counts.reading();
+    const { rows } = await session.query<[number, number]>(sql.COUNT_OPEN);
+    const [waiting, redriving] = rows[0] ?? [0, 0];
+    take(waiting, redriving);
   }
+}
+
+async function endOne(session: TransactionSession, id: string, ending: Ending): Promise<void> {
+  const { record, terminal, destination } = ending;
+  const { status, reason } = terminal;
+  const event = JSON.stringify({ event: status, ...(reason !== undefined && { reason }) });
+  if (status !== 'dead-lettered') {
+    await session.query(sql.END_REDRIVE, [id, event]);
+    return;
+  }
+  await session.query(sql.RETURN_LETTER, [
+    id,
+    event,
+    reasonOf(ending),
+    record.stage,
+    letterOf(record)?.destination ?? destination,
+    JSON.stringify(record.failures ?? []),
+  ]);
+}
+
+function moveOf(id: string, { terminal: { status } }: Ending): LetterMove {
+  return status === 'dead-lettered' ? { id, to: 'waiting' } : { id, to: 'redriven', end: status };
+}
+
+function reasonOf({ terminal }: Ending): string {
+  return terminal.reason ?? 'unknown';
 }
 
 /** What text can't keep is in the letter's `keyBytes`; a letter must always be writable. */

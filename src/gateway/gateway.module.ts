@@ -13,6 +13,7 @@ import { ProblemFilter } from './problem.filter.js';
 import { RecordIntake } from './record-intake.js';
 import { RecordStatusLookup } from './record-status-lookup.js';
 import { RecordsController } from './records.controller.js';
+import { RedrivenRecords } from './redriven-records.js';
 import { Replays } from './replays.js';
 import { RouteTable } from './route-table.js';
 import { SingleRecord } from './single-record.js';
@@ -32,6 +33,7 @@ import { StreamBatch } from './stream-batch.js';
     KeyReader,
     RecordIntake,
     RecordStatusLookup,
+    RedrivenRecords,
     Replays,
     RouteTable,
     SingleRecord,
@@ -49,6 +51,6 @@ import { StreamBatch } from './stream-batch.js';
     },
     { provide: APP_FILTER, useClass: ProblemFilter },
   ],
-  exports: [GatewayStage, KafkaIngestStrategy],
+  exports: [GatewayStage, KafkaIngestStrategy, RedrivenRecords],
 })
 export class GatewayModule {}

@@ -31,6 +31,7 @@ export class KafkaIngestStrategy
 {
   override readonly transportId = KAFKA_INGEST;
   override readonly propagatesEventHandlerErrors = true;
+  readonly keepsRecords = true;
   private isListening = false;
   private isPipelineRunning = false;
 

@@ -14,7 +14,7 @@ const TENANT = 'default';
 const TOMBSTONE: ValidationIssue = { path: '', message: 'must not be null (a tombstone)' };
 
 /** What was read of a value. */
-interface ReadValue {
+export interface ReadValue {
   readonly payload: unknown;
   readonly body: Buffer | null | undefined;
   readonly issues: readonly ValidationIssue[];
@@ -64,7 +64,7 @@ export class KafkaRecords {
       sizeBytes,
       origin: brought.origin,
       credit: brought.credit,
-      key: key === null ? undefined : textOf(key),
+      key: key === null ? undefined : keyText(key),
       keyBytes: key === null || isText(key) ? undefined : key,
       partition: -1,
       payload,
@@ -80,7 +80,8 @@ export class KafkaRecords {
     };
   }
 
-  private read(value: Buffer | null): ReadValue {
+  /** Reads a value as the pipeline's format and schema ask for. */
+  read(value: Buffer | null): ReadValue {
     const { format, schema } = this.definition;
     if (format === 'bytes') return read(value, value);
     if (value !== null) return readJson(withoutByteOrderMark(value));
@@ -116,6 +117,11 @@ const NO_ISSUES: readonly ValidationIssue[] = Object.freeze([]);
 
 function headersOf(headers: NonNullable<SourceRecord['headers']>): RecordHeaders {
   return Object.fromEntries(headers.map(([name, value]) => [name, textOf(value)]));
+}
+
+/** A key as the pipeline's functions see it. */
+export function keyText(bytes: Buffer): string {
+  return textOf(bytes);
 }
 
 function textOf(bytes: Buffer): string {

@@ -7,6 +7,7 @@ import {
   RecordLookup,
   type RecordStatus,
 } from '../ledger/lookup.port.js';
+import { letterOf } from '../ledger/redriven.js';
 import { InFlight } from '../pipeline/in-flight.js';
 import type { FailedAttempt, PipelineRecord } from '../pipeline/record.js';
 import type { RecordStatusAnswer } from './records.schema.js';
@@ -33,6 +34,7 @@ export class RecordStatusLookup {
 
 function presentStatus(record: PipelineRecord): RecordStatusAnswer {
   const { id, tenant, key, priority, stage, attempts, failures } = record;
+  const letter = letterOf(record);
   return {
     id,
     status: 'accepted',
@@ -43,18 +45,20 @@ function presentStatus(record: PipelineRecord): RecordStatusAnswer {
     stage,
     attempts,
     acknowledgments: [],
+    ...(letter === undefined ? {} : { redrives: letter.redriveCount }),
     ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
   };
 }
 
 function knownStatus(known: RecordStatus): RecordStatusAnswer {
-  const { acceptedAt, endedAt, acknowledgments, failures, run, ...rest } = known;
+  const { acceptedAt, endedAt, acknowledgments, failures, run, trail, ...rest } = known;
   return {
     ...rest,
     ...(acceptedAt === undefined ? {} : { acceptedAt: acceptedAt.toISOString() }),
     ...(endedAt === undefined ? {} : { endedAt: endedAt.toISOString() }),
     acknowledgments: acknowledgments.map(acknowledgmentAnswer),
     ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
+    ...(trail === undefined ? {} : { trail: [...trail] }),
     ...(run === undefined ? {} : { run: runAnswer(run) }),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LETTER_EVENTS } from '../ledger/letter-trail.js';
 import { PRIORITIES, type ValidationIssue } from '../pipeline/record.js';
 import { STAGE_IDS } from '../pipeline/stage.js';
 import { escapePointer } from './json-issues.js';
@@ -158,6 +159,17 @@ export const recordStatusSchema = z.object({
     )
     .optional()
     .describe('Failed attempts, oldest first.'),
+  redrives: z.int().optional().describe('How often it was sent again from its dead letter.'),
+  trail: z
+    .array(
+      z.object({
+        at: z.iso.datetime(),
+        event: z.enum(LETTER_EVENTS),
+        reason: z.string().optional(),
+      }),
+    )
+    .optional()
+    .describe('What happened to its dead letter, oldest first.'),
   run: z
     .object({
       firstOffset: z.string(),

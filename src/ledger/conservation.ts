@@ -10,14 +10,18 @@ export interface SourceTotals {
 }
 
 export interface ConservationReport extends SourceTotals {
-  /** Counted in the journal, not computed: so the equation can fail. */
+  /** Counted in the journal and among the letters that are sent again, not computed: so the equation can fail. */
   readonly inFlight: number;
   /** accepted = acknowledged + dead-lettered + discarded + in flight, for each source */
   readonly balanced: boolean;
   readonly sources: { readonly rest: SourceTotals; readonly kafka: SourceTotals };
 }
 
-type TotalsRow = { readonly source: string; readonly journal: string } & {
+type TotalsRow = {
+  readonly source: string;
+  readonly journal: string;
+  readonly redriving: string;
+} & {
   readonly [Name in keyof SourceTotals]: string;
 };
 
@@ -36,12 +40,15 @@ export class Conservation {
       deadLettered: rest.deadLettered + kafka.deadLettered,
       discarded: rest.discarded + kafka.discarded,
     };
-    const inFlight = Number(rows[0]?.journal ?? 0);
+    const restInFlight = Number(rows[0]?.journal ?? 0) + redrivingOf(rows, 'rest');
+    // A Kafka record counts when it has ended for the first time: until then the broker has it.
+    const kafkaInFlight = redrivingOf(rows, 'kafka');
     return {
       ...sum,
-      inFlight,
-      // A Kafka record counts when it has ended: until then the broker has it.
-      balanced: rest.accepted === endedOf(rest) + inFlight && kafka.accepted === endedOf(kafka),
+      inFlight: restInFlight + kafkaInFlight,
+      balanced:
+        rest.accepted === endedOf(rest) + restInFlight &&
+        kafka.accepted === endedOf(kafka) + kafkaInFlight,
       sources: { rest, kafka },
     };
   }
@@ -49,6 +56,10 @@ export class Conservation {
 
 function endedOf({ acknowledged, deadLettered, discarded }: SourceTotals): number {
   return acknowledged + deadLettered + discarded;
+}
+
+function redrivingOf(rows: readonly TotalsRow[], source: string): number {
+  return Number(rows.find((one) => one.source === source)?.redriving ?? 0);
 }
 
 function totalsOf(rows: readonly TotalsRow[], source: string): SourceTotals {

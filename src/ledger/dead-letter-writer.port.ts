@@ -1,5 +1,6 @@
 import type { Ending } from './acknowledgments.port.js';
-import type { Statement } from './ledger-session.js';
+import type { EndTotals } from './end-totals.js';
+import type { TransactionSession } from './transaction-session.js';
 
 /** A dead record as it was accepted. */
 export interface DeadLetter {
@@ -21,20 +22,37 @@ export interface DeadPosition {
   readonly keyBytes: Buffer | null;
 }
 
-/** Runs statements of a transaction that somebody else begins and commits. */
-export interface TransactionSession {
-  query<Row extends unknown[]>(
-    statement: Statement,
-    values?: readonly unknown[],
-  ): Promise<{ readonly rows: Row[] }>;
+/** What a transaction does to the letters. */
+export interface LetterChange {
+  readonly added: number;
+  /** Redriven letters whose record has reached another end. */
+  readonly redriven: number;
+  /** Redriven letters that wait again. */
+  readonly returned: number;
+}
+
+/** Redriven letters whose record has ended, and what that does to the totals. */
+export interface EndedRedrives {
+  /** Those that were still being redriven; the others had ended before, and write nothing. */
+  readonly ended: readonly Ending[];
+  readonly totals: EndTotals;
 }
 
 /** Writes dead letters inside the transaction that takes their records out of the journal. */
 export abstract class DeadLetterWriter {
   abstract insert(session: TransactionSession, letters: readonly DeadLetter[]): Promise<void>;
 
-  /** That transaction has been committed, with so many letters. */
-  abstract committed(letters: number): void;
+  /**
+   * Takes the letters of redriven records out of the state `redriving`, in the transaction that enters the ends: back to
+   * waiting with the attempts of this time, or to redriven. Each at most once (RedrivenLetter.redriveCount).
+   */
+  abstract endRedrives(
+    session: TransactionSession,
+    endings: readonly Ending[],
+  ): Promise<EndedRedrives>;
+
+  /** That transaction has been committed. */
+  abstract committed(change: LetterChange): void;
 
   /** The ledger opens: the number of letters must be read (again), as a transaction's outcome may be unknown. */
   abstract recount(session: TransactionSession): Promise<void>;

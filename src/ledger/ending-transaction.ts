@@ -7,6 +7,7 @@ import { settleDoubt } from './kafka-fence.js';
 import type { KafkaMarks } from './kafka-marks.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
 import { type PositionBatch, PositionEndings } from './position-endings.js';
+import { type RedriveBatch, RedriveEndings } from './redrive-endings.js';
 import { quotedTable } from './sink-table.js';
 import * as sql from './statements/acknowledge.statements.js';
 
@@ -18,6 +19,7 @@ type BuriedRow = [id: string, acceptedAt: Date, body: Buffer, headers: Buffer | 
 export class EndingTransaction {
   private readonly destinations: DestinationCodes;
   private readonly positions: PositionEndings;
+  private readonly redrives: RedriveEndings;
   private readonly outputStatements = new Map<string, Statement>();
 
   constructor(
@@ -29,10 +31,11 @@ export class EndingTransaction {
     const destinations = new DestinationCodes(session);
     this.destinations = destinations;
     this.positions = new PositionEndings(session, marks, destinations, deadLetters, instanceId);
+    this.redrives = new RedriveEndings(session, destinations, deadLetters, instanceId);
   }
 
   /**
-   * Returns the ids whose journal row these tokens have ended, and those of Kafka records. Rejects like a statement; then
+   * Returns the ids whose journal row these tokens have ended, and those of Kafka's and redriven records. Rejects like a statement; then
    * nothing was entered.
    */
   async enter(endings: readonly Ending[], tokens: Buffer): Promise<ReadonlySet<string>> {
@@ -40,19 +43,23 @@ export class EndingTransaction {
     await settleDoubt(this.session, this.marks);
     await this.destinations.learn(new Set(endings.map((ending) => ending.destination)));
     const positions = this.positions.batch(groups.positions);
-    const ended = await this.run(groups, positions, tokens);
+    const redrives = this.redrives.batch(groups.redriven);
+    const ended = await this.run(groups, { positions, redrives }, tokens);
     const buried = groups.dead.filter(({ record }) => ended.has(record.id)).length;
-    this.deadLetters.committed(buried + positions.committed());
-    for (const { record } of groups.positions) ended.add(record.id);
+    this.deadLetters.committed({ added: buried + positions.committed(), ...redrives.change() });
+    for (const { record } of [...groups.positions, ...groups.redriven]) ended.add(record.id);
     return ended;
   }
 
   private async run(
     { plain, outputs, dead }: EndingGroups,
-    positions: PositionBatch,
+    { positions, redrives }: { positions: PositionBatch; redrives: RedriveBatch },
     tokens: Buffer,
   ): Promise<Set<string>> {
-    const steps: (() => Promise<readonly string[] | void>)[] = [...positions.steps];
+    const steps: (() => Promise<readonly string[] | void>)[] = [
+      ...positions.steps,
+      ...redrives.steps,
+    ];
     if (plain.length > 0) steps.push(() => this.acknowledge(plain, tokens));
     for (const [table, rows] of outputs) steps.push(() => this.output(table, rows, tokens));
     if (dead.length > 0) steps.push(() => this.bury(dead, tokens));
@@ -61,7 +68,7 @@ export class EndingTransaction {
       for (const step of steps) for (const id of (await step()) ?? []) ended.add(id);
     };
     const isOneStatement = steps.length <= 1 && dead.length === 0 && !positions.hasLetters;
-    await (isOneStatement ? run() : this.inTransaction(run));
+    await (isOneStatement && redrives.steps.length === 0 ? run() : this.inTransaction(run));
     return ended;
   }
 

@@ -1,4 +1,5 @@
 import type { Ending } from './acknowledgments.port.js';
+import { letterOf } from './redriven.js';
 
 /** Endings of one batch, by the statement that enters them. */
 export interface EndingGroups {
@@ -8,15 +9,20 @@ export interface EndingGroups {
   readonly dead: readonly Ending[];
   /** Of Kafka records, whatever their end. */
   readonly positions: readonly Ending[];
+  /** Of records that were sent again from their dead letter, whatever their source and end. */
+  readonly redriven: readonly Ending[];
 }
 
 export function groupEndings(endings: readonly Ending[]): EndingGroups {
   const plain: Ending[] = [];
   const dead: Ending[] = [];
   const positions: Ending[] = [];
+  const redriven: Ending[] = [];
   const outputs = new Map<string, Ending[]>();
   for (const ending of endings) {
-    if (ending.record.source === 'kafka') {
+    if (letterOf(ending.record) !== undefined) {
+      redriven.push(ending);
+    } else if (ending.record.source === 'kafka') {
       positions.push(ending);
     } else if (ending.terminal.status === 'dead-lettered') {
       dead.push(ending);
@@ -28,7 +34,7 @@ export function groupEndings(endings: readonly Ending[]): EndingGroups {
       rows.push(ending);
     }
   }
-  return { plain, outputs, dead, positions };
+  return { plain, outputs, dead, positions, redriven };
 }
 
 /** A record has one end: the first of the batch counts. */

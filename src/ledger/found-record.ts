@@ -1,4 +1,5 @@
 import { type FailedAttempt, PRIORITIES } from '../pipeline/record.js';
+import type { LetterEvent } from './letter-trail.js';
 import type { RecordAcknowledgment, RecordStatus } from './lookup.port.js';
 import { OUTCOME } from './statements/acknowledge.statements.js';
 
@@ -16,38 +17,69 @@ export interface FoundRow {
   readonly external_id: string | null;
   readonly reason: string | null;
   readonly failures: FailedAttempt[] | null;
+  /** Of a dead letter, as the next two. */
+  readonly state: 'waiting' | 'redriving' | 'redriven' | 'discarded' | null;
+  readonly redrives: number | null;
+  readonly trail: LetterEvent[] | null;
 }
 
-/** What the rows of a record say together; a dead letter weighs most. Undefined for none. */
+/**
+ * What the rows of a record say together. A letter that waits, or was discarded, weighs most; then one that is on its way
+ * again; a redriven one has its end in the acknowledgments. Undefined for no row.
+ */
 export function foundStatus(id: string, rows: readonly FoundRow[]): RecordStatus | undefined {
-  const dead = rows.find((row) => row.book === 'dead_letter');
+  const letters = rows.filter((row) => row.book === 'dead_letter');
   const ended = rows.filter((row) => row.book === 'acknowledgment');
-  const first = dead ?? ended[0] ?? rows[0];
-  return first && statusOf(id, first, ended);
+  const dead = letters.find(({ state }) => state === 'waiting' || state === 'discarded');
+  const again = letters.find(({ state }) => state === 'redriving');
+  const first = dead ?? again ?? ended[0] ?? rows[0];
+  return first && { ...statusOf(id, first, ended), ...trailOf(letters) };
 }
 
 function statusOf(id: string, row: FoundRow, ended: readonly FoundRow[]): RecordStatus {
   const acknowledgments = ended
     .filter((one) => one.outcome === OUTCOME.acknowledged)
     .map(acknowledgmentOf);
+  const status = statusWord(row);
+  const isReasonOfEnd = row.reason !== null && status !== 'accepted' && status !== 'acknowledged';
   return {
     id,
-    status: statusWord(row),
+    status,
     tenant: row.tenant,
     acceptedAt: row.accepted_at,
     acknowledgments,
     ...(row.key !== null && { key: row.key }),
     ...(row.priority !== null && { priority: PRIORITIES[row.priority] ?? 'normal' }),
-    ...(row.reason !== null && { reason: row.reason }),
-    ...(row.book !== 'journal' && { endedAt: row.ended_at }),
+    ...(isReasonOfEnd && { reason: row.reason }),
+    ...endOf(row),
     ...(row.failures !== null && { failures: row.failures }),
   };
 }
 
 function statusWord(row: FoundRow): RecordStatus['status'] {
-  if (row.book === 'journal') return 'accepted';
-  if (row.book === 'dead_letter') return 'dead-lettered';
-  return row.outcome === OUTCOME.discarded ? 'discarded' : 'acknowledged';
+  if (row.book === 'journal' || row.state === 'redriving') return 'accepted';
+  if (row.book === 'acknowledgment') {
+    return row.outcome === OUTCOME.discarded ? 'discarded' : 'acknowledged';
+  }
+  if (row.state !== 'redriven') return 'dead-lettered';
+  // Retention has dropped its acknowledgment: the letter alone says how it ended.
+  return row.trail?.at(-1)?.event === 'discarded' ? 'discarded' : 'acknowledged';
+}
+
+function endOf(row: FoundRow): { endedAt?: Date } {
+  if (statusWord(row) === 'accepted') return {};
+  const at = row.state === 'redriven' ? row.trail?.at(-1)?.at : undefined;
+  return { endedAt: at === undefined ? row.ended_at : new Date(at) };
+}
+
+function trailOf(letters: readonly FoundRow[]): Pick<RecordStatus, 'redrives' | 'trail'> {
+  const events = letters
+    .flatMap(({ trail }) => trail ?? [])
+    .toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  if (events.length === 0) return {};
+  const redrives = events.filter(({ event }) => event === 'redrive').length;
+  const trail = events.map(({ by: _by, ...event }) => event);
+  return { ...(redrives > 0 && { redrives }), trail };
 }
 
 function acknowledgmentOf(row: FoundRow): RecordAcknowledgment {

@@ -1,3 +1,4 @@
+import type { LetterEvent } from './letter-trail.js';
 import type { FailedAttempt, Priority, TerminalStatus } from '../pipeline/record.js';
 
 /** What one destination answered. */
@@ -25,6 +26,10 @@ export interface RecordStatus {
   readonly acknowledgments: readonly RecordAcknowledgment[];
   /** Failed attempts of a dead letter, oldest first. */
   readonly failures?: readonly FailedAttempt[];
+  /** How often it was sent again from its dead letters; absent for never. */
+  readonly redrives?: number;
+  /** What happened to its dead letters, oldest first, without names. */
+  readonly trail?: readonly Omit<LetterEvent, 'by'>[];
   /** Of a Kafka record that was acknowledged at the first attempt. */
   readonly run?: AcknowledgedRun;
 }

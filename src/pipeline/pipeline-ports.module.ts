@@ -68,7 +68,7 @@ function settlementOf(
   const room = {
     isEnabled: options.enableDeadLetterQueue,
     get free() {
-      return options.maxDeadLetterQueueSize - deadLetters.count;
+      return deadLetters.free;
     },
   };
   return new Settlement(acknowledgments, inFlight, room, new SystemClock());

@@ -51,6 +51,7 @@ function setUp({
   };
   const settlement = { stop: () => note('stop settlement') };
   const source: PipelineSource = {
+    keepsRecords: true,
     start: () => note('start source'),
     drain: () => Promise.resolve(note('drain source')),
     stop: () => Promise.resolve(note('stop source')),

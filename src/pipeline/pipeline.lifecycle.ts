@@ -28,6 +28,8 @@ import type { Stage } from './stage.js';
 
 /** Brings records without being asked. */
 export interface PipelineSource {
+  /** Whether what it brought and could not end is left to it; else the books have it. */
+  readonly keepsRecords: boolean;
   /** Called once, when the stages take records. Returns at once. */
   start(): void;
   /** Brings nothing more, and waits for the ends of what it brought, but only while they come. A moment of the monotonic clock. */
@@ -138,7 +140,8 @@ export class PipelineLifecycle implements OnApplicationBootstrap, BeforeApplicat
     this.runtime.controller.stop();
     this.intake.close('stopping', 'The service has stopped.');
     this.current = 'stopped';
-    const keeper = sources.length === 0 ? 'the journal' : 'the journal or their source';
+    const isLeftToSource = sources.some(({ keepsRecords }) => keepsRecords);
+    const keeper = isLeftToSource ? 'the journal or their source' : 'the journal';
     this.log.log(left === 0 ? 'Drained.' : `${left} records are left to ${keeper}.`);
   }
 

@@ -4,6 +4,7 @@ import {
   type Ending,
   type RefusedEnding,
 } from '../ledger/acknowledgments.port.js';
+import { letterOf } from '../ledger/redriven.js';
 import type { InFlight } from './in-flight.js';
 import type { Origin, PipelineRecord } from './record.js';
 
@@ -15,8 +16,8 @@ export interface DeadLetterRoom {
   readonly free: number;
 }
 
-/** Room is made by an operator (redrive, discard), so a look a second is often enough. */
-const LOOK_FOR_ROOM_EVERY_MS = 1000;
+/** Room is made by an operator (discard, redrive), who expects the stages to go on within a second, on any replica. */
+const LOOK_FOR_ROOM_EVERY_MS = 250;
 
 /**
  * The end of records: the books first, then everybody who waits for it.
@@ -57,10 +58,14 @@ export class Settlement {
   }
 
   /**
-   * The end of a record that can't be delivered: a dead letter, or discarded where there are none. Rejects when the
-   * ledger stops or the books refuse it: the record stays in the journal.
+   * The end of a record that can't be delivered: a dead letter, or discarded where there are none. One that was sent
+   * again goes back to its letter, which needs no room. Rejects when the ledger stops or the books refuse it: the record
+   * stays in the journal.
    */
   async deadLetter(ending: Omit<Ending, 'terminal'>, reason: string): Promise<void> {
+    if (letterOf(ending.record) !== undefined) {
+      return this.end({ ...ending, terminal: { status: 'dead-lettered', reason } });
+    }
     if (!this.deadLetters.isEnabled) {
       return this.end({ ...ending, terminal: { status: 'discarded', reason: 'no-dead-letters' } });
     }

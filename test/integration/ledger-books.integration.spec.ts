@@ -209,10 +209,10 @@ describe('the books', () => {
     await test.ledger.stop();
     test = await startLedger(db.url, { maxLetters: 2 });
     expect(test.deadLetters.count).toBe(1);
-    expect(test.deadLetters.isFull).toBe(false);
+    expect(test.deadLetters.free).toBe(1);
     await test.acknowledgments.finish([dead[1]!, dead[2]!]);
     expect(test.deadLetters.count).toBe(3);
-    expect(test.deadLetters.isFull).toBe(true);
+    expect(test.deadLetters.free).toBe(-1);
   });
 
   it('find the rows that a constraint of the sink refuses by halving, whatever else is in the batch', async () => {

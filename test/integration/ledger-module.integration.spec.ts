@@ -83,7 +83,7 @@ describe('LedgerModule', () => {
       deadLettered: 1,
       balanced: true,
     });
-    expect(app.get(DeadLetterStore).isFull).toBe(true);
+    expect(app.get(DeadLetterStore).free).toBe(0);
   });
 
   it('closes intake while the disk of the embedded database is nearly full', () => {

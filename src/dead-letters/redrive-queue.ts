@@ -1,0 +1,82 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { DeadLetterStore } from './dead-letter-store.js';
+import { TAKE_UP, TO_TAKE_UP } from './letter.statements.js';
+import { onPoolConnection } from './pool-session.js';
+import type { TakenLetter } from './redrive-entry.port.js';
+
+type QueuedRow = [id: string, recordId: string, sizeBytes: number];
+type TakenRow = [
+  id: string,
+  recordId: string,
+  redriveCount: number,
+  destination: string,
+  tenant: string,
+  key: string | null,
+  keyBytes: Buffer | null,
+  partition: number | null,
+  headers: Buffer | null,
+  payload: Buffer | null,
+  acceptedAtMs: string,
+  source: number | null,
+  sourcePartition: number | null,
+  sourceOffset: string | null,
+];
+
+/** A letter that is to be taken up. */
+export interface QueuedLetter {
+  readonly id: string;
+  readonly recordId: string;
+  readonly sizeBytes: number;
+}
+
+/** What is to be sent again, as the table says; read through the pool. */
+@Injectable()
+export class RedriveQueue {
+  constructor(
+    private readonly database: DataSource,
+    private readonly store: DeadLetterStore,
+  ) {}
+
+  /** Reads how full the table is. */
+  recount(): Promise<void> {
+    return onPoolConnection(this.database, (session) => this.store.recount(session));
+  }
+
+  /** The next letters but for those of `known`, oldest first. */
+  next(known: readonly string[], limit: number): Promise<readonly QueuedLetter[]> {
+    return onPoolConnection(this.database, async (session) => {
+      const { rows } = await session.query<QueuedRow>(TO_TAKE_UP, [known, limit]);
+      return rows.map(([id, recordId, sizeBytes]) => ({ id, recordId, sizeBytes }));
+    });
+  }
+
+  /** Undefined when the letter isn't being redriven any more. */
+  take(id: string): Promise<TakenLetter | undefined> {
+    return onPoolConnection(this.database, async (session) => {
+      const { rows } = await session.query<TakenRow>(TAKE_UP, [id]);
+      return rows[0] && letterOf(rows[0]);
+    });
+  }
+}
+
+function letterOf(row: TakenRow): TakenLetter {
+  const [id, recordId, redriveCount, destination, tenant, key, keyBytes, partition] = row;
+  const [, , , , , , , , headers, payload, acceptedAtMs, source, sourcePartition, offset] = row;
+  return {
+    id,
+    recordId,
+    redriveCount,
+    destination,
+    tenant,
+    key,
+    keyBytes,
+    partition: partition ?? 0,
+    headers,
+    payload,
+    acceptedAtMs: Number(acceptedAtMs),
+    ...(source !== null && {
+      position: { source, partition: sourcePartition ?? 0, offset: BigInt(offset ?? 0) },
+    }),
+  };
+}
