@@ -15,6 +15,7 @@ export const INDEX_PAGE = `<!doctype html>
 <a href="/health/startup">startup</a></li>
 <li><a href="/metrics">Metrics</a></li>
 <li><a href="/v1/admin/pipeline">State of the pipeline</a></li>
+<li><a href="/v1/admin/dead-letters">Dead letters</a></li>
 </ul>
 </body>
 </html>

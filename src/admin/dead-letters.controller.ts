@@ -1,0 +1,120 @@
+import {
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { DeadLetterDesk, type DeskAnswer } from '../dead-letters/dead-letter-desk.js';
+import { DeadLetterReader } from '../dead-letters/dead-letter-reader.js';
+import { AdminGuard } from './admin.guard.js';
+import { adminProblem, checkQuery } from './admin-problems.js';
+import { Audit } from './audit.js';
+import {
+  DescribeDiscard,
+  DescribeLetter,
+  DescribeLetters,
+  DescribeRedrive,
+  DescribeSummary,
+} from './dead-letters.openapi.js';
+import { discardQuerySchema, listQuerySchema, summaryQuerySchema } from './dead-letters.schema.js';
+import { letterAnswer, summaryAnswer } from './letter-answer.js';
+import { ByOperator, type Operator, operatorText } from './operator.js';
+
+const PATH = '/v1/admin/dead-letters';
+/** Identities begin at 1. */
+const ID = /^[1-9]\d{0,17}$/;
+
+/** Dead letters: what waits, why, what was tried, and what to do about one of them. */
+@ApiTags('dead letters')
+@ApiBearerAuth('admin')
+@UseGuards(AdminGuard)
+@Controller(PATH)
+export class DeadLettersController {
+  constructor(
+    private readonly reader: DeadLetterReader,
+    private readonly desk: DeadLetterDesk,
+    private readonly audit: Audit,
+  ) {}
+
+  @Get()
+  @DescribeLetters()
+  async list(@Query() query: unknown) {
+    const { limit, cursor, ...filter } = checkQuery(listQuerySchema, query);
+    const page = await this.reader.list(filter, { limit, ...(cursor && { after: cursor }) });
+    return { deadLetters: page.letters.map(summaryAnswer), next: page.next };
+  }
+
+  @Get('summary')
+  @DescribeSummary()
+  async summary(@Query() query: unknown) {
+    const { by, state = 'waiting', ...filter } = checkQuery(summaryQuerySchema, query);
+    return { by, groups: await this.reader.summary(by, { state, ...filter }) };
+  }
+
+  @Get(':id')
+  @DescribeLetter()
+  async letter(@Param('id') id: string) {
+    const letter = ID.test(id) ? await this.reader.find(id) : undefined;
+    if (letter === undefined) throw unknown();
+    return letterAnswer(letter);
+  }
+
+  @Post(':id/redrive')
+  @HttpCode(202)
+  @DescribeRedrive()
+  async redrive(
+    @Param('id') id: string,
+    @ByOperator() operator: Operator,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    if (!ID.test(id)) throw unknown();
+    const answer = done(await this.desk.redrive(id, operatorText(operator)));
+    await this.audit.record(operator, { action: 'redrive', target: targetOf(id, answer) });
+    reply.header('location', `${PATH}/${id}`);
+    return { id, ...answer, state: 'redriving' };
+  }
+
+  @Delete(':id')
+  @DescribeDiscard()
+  async discard(
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @ByOperator() operator: Operator,
+  ) {
+    const { reason } = checkQuery(discardQuerySchema, query);
+    if (!ID.test(id)) throw unknown();
+    const answer = done(await this.desk.discard(id, reason, operatorText(operator)));
+    const target = targetOf(id, answer);
+    await this.audit.record(operator, { action: 'discard', target, to: { reason } });
+    return { id, ...answer, state: 'discarded' };
+  }
+}
+
+interface Moved {
+  readonly recordId: string;
+  readonly redriveCount: number;
+}
+
+function done(answer: DeskAnswer): Moved {
+  if (answer.kind === 'unknown') throw unknown();
+  if (answer.kind === 'done') {
+    return { recordId: answer.recordId, redriveCount: answer.redriveCount };
+  }
+  const detail = `The dead letter is ${answer.state}; only one that is waiting can be sent again or discarded.`;
+  throw adminProblem(409, 'not-waiting', 'The dead letter does not wait', detail);
+}
+
+function targetOf(id: string, { recordId }: Moved): string {
+  return `dead letter ${id} of record ${recordId}`;
+}
+
+function unknown(): Error {
+  return adminProblem(404, 'not-found', 'Not found', 'There is no dead letter of this id.');
+}
