@@ -34,6 +34,8 @@ export class RedrivenRecords {
       tenant: letter.tenant,
       priority: 'bulk',
       headers: headersOf(letter),
+      // The key led to this record already.
+      idempotencyKey: undefined,
       receivedAtMs: this.runtime.clock.wallNow(),
       sizeBytes: (letter.payload?.length ?? 0) + (letter.headers?.length ?? 0),
       origin: originOf(letter),

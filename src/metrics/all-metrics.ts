@@ -1,4 +1,5 @@
 import { DESTINATION_METRICS } from './destination-metric-definitions.js';
+import { DEAD_LETTER_METRICS } from './dead-letter-metric-definitions.js';
 import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
 import { KAFKA_SOURCE_METRICS } from './kafka-source-metric-definitions.js';
 import { METRICS, type MetricDefinition } from './metric-definitions.js';
@@ -7,6 +8,7 @@ import { METRICS, type MetricDefinition } from './metric-definitions.js';
 export const ALL_METRICS: readonly MetricDefinition[] = [
   METRICS,
   DESTINATION_METRICS,
+  DEAD_LETTER_METRICS,
   KAFKA_SOURCE_METRICS,
   KAFKA_SINK_METRICS,
 ].flatMap((group) => Object.values<MetricDefinition>(group));

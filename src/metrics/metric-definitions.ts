@@ -166,7 +166,7 @@ export const METRICS = {
     'pipeline_records_resumed_total',
     'counter',
     [],
-    'Records of an earlier run that this process carried on.',
+    'Records of an earlier run, or of dead letters, that this process carried on.',
   ),
   recordsOut: metric(
     'pipeline_records_ended_total',

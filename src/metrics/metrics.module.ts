@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { register } from 'prom-client';
 import { DestinationMetrics } from './destination-metrics.js';
+import { DeadLetterMetrics } from './dead-letter-metrics.js';
 import { KafkaSinkMetrics } from './kafka-sink-metrics.js';
 import { KafkaSourceMetrics } from './kafka-source-metrics.js';
 import { MetricsController } from './metrics.controller.js';
@@ -20,6 +21,7 @@ export class MetricsModule {
       imports: [PrometheusModule.register({ path: '/metrics', controller: MetricsController })],
       providers: [
         DestinationMetrics,
+        DeadLetterMetrics,
         KafkaSinkMetrics,
         KafkaSourceMetrics,
         PipelineMetrics,
