@@ -55,7 +55,7 @@ export class AdmissionHook {
     }
     const isStream = mediaTypeOf(headers) === STREAM_TYPE;
     const context = new IntakeContext(tenantOf(headers), priorityOf(headers), isStream);
-    context.requestKey = requestKeyOf(request);
+    context.requestKey = requestKeyOf(request, isBatch);
     const bodyBytes = this.bodyBytes(request, isStream);
     this.throttleEarly(context);
     if (isStream) this.openStream();

@@ -13,7 +13,7 @@ export const BODY_TIMEOUT_MS = 30_000;
 export interface IntakeBody extends JsonBody {
   /** Bytes of the text. */
   readonly sizeBytes: number;
-  /** SHA-256 of the request with these bytes, where it has a key. */
+  /** SHA-256 of the request with these bytes, where it has a key and is no batch. */
   readonly fingerprint: Buffer | undefined;
 }
 
@@ -66,7 +66,8 @@ export async function parseJsonRequest(
   const body = parseJsonBody(bytes);
   if (request.intake !== undefined) {
     request.intake.readyAtMs = limits.clock.now();
-    const fingerprint = request.intake.requestKey?.fingerprintOf(bytes);
+    const { requestKey } = request.intake;
+    const fingerprint = requestKey?.isBatch === false ? requestKey.fingerprintOf(bytes) : undefined;
     return { ...body, sizeBytes: bytes.length, fingerprint } satisfies IntakeBody;
   }
   if (body.issues.length > 0) {

@@ -29,6 +29,8 @@ export class RequestKey {
   constructor(
     readonly key: string,
     { method, url }: Pick<KeyedRequest, 'method' | 'url'>,
+    /** Then nobody asks for a fingerprint of the whole body. */
+    readonly isBatch = false,
   ) {
     const end = url.indexOf('?');
     this.target = `${method} ${end === -1 ? url : url.slice(0, end)}\n`;
@@ -50,11 +52,11 @@ export class RequestKey {
 }
 
 /** Undefined without the header. Throws `malformed` for a key that is empty, too long or has control characters. */
-export function requestKeyOf(request: KeyedRequest): RequestKey | undefined {
+export function requestKeyOf(request: KeyedRequest, isBatch = false): RequestKey | undefined {
   const given = request.headers['idempotency-key'];
   if (given === undefined) return undefined;
   const isKey = typeof given === 'string' && given !== '' && given.length <= LONGEST_KEY;
-  if (isKey && !CONTROL.test(given)) return new RequestKey(given, request);
+  if (isKey && !CONTROL.test(given)) return new RequestKey(given, request, isBatch);
   throw new RequestError(
     'malformed',
     `Idempotency-Key must be 1 to ${LONGEST_KEY} characters without control characters.`,

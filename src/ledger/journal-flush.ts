@@ -6,7 +6,7 @@ import { LedgerUnavailableError } from './errors/ledger-unavailable.error.js';
 import { OutcomeUnknownError } from './errors/outcome-unknown.error.js';
 import { RecordRefusedError } from './errors/record-refused.error.js';
 import type { FlushCall } from './flush-queue.js';
-import { NO_REPLAYS, type Replay } from './journal.port.js';
+import { type JournalSnapshot, NO_REPLAYS, type Replay } from './journal.port.js';
 import {
   type FoundKey,
   hasKeys,
@@ -60,6 +60,7 @@ export class JournalFlush {
   private markGeneration = -1;
   private flushes = 0;
   private flushedRecords = 0;
+  private replayedRecords = 0;
   private lastFlushMs = 0;
 
   constructor(
@@ -68,9 +69,12 @@ export class JournalFlush {
     private readonly clock: Clock,
   ) {}
 
-  counters(): { flushes: number; flushedRecords: number; lastFlushMs: number } {
-    const { flushes, flushedRecords, lastFlushMs } = this;
-    return { flushes, flushedRecords, lastFlushMs };
+  counters(): Pick<
+    JournalSnapshot,
+    'flushes' | 'flushedRecords' | 'replayedRecords' | 'lastFlushMs'
+  > {
+    const { flushes, flushedRecords, replayedRecords, lastFlushMs } = this;
+    return { flushes, flushedRecords, replayedRecords, lastFlushMs };
   }
 
   async append(calls: readonly Call[]): Promise<readonly Answer[]> {
@@ -173,6 +177,7 @@ export class JournalFlush {
       if (replays?.has(record) !== true) this.ledger.level.add(record.id, bytes);
     }
     this.flushedRecords += call.items.length - replayed.length;
+    this.replayedRecords += replayed.length;
     return replayed;
   }
 

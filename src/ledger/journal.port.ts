@@ -20,6 +20,8 @@ export interface JournalSnapshot {
   readonly backlog: number;
   readonly flushes: number;
   readonly flushedRecords: number;
+  /** Records that were not kept, since their idempotency key had one. */
+  readonly replayedRecords: number;
   readonly lastFlushMs: number;
 }
 

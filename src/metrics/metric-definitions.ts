@@ -162,6 +162,12 @@ export const METRICS = {
     [],
     'Records this process accepted durably.',
   ),
+  recordsReplayed: metric(
+    'pipeline_records_replayed_total',
+    'counter',
+    [],
+    'Records that were not kept, since an earlier one has their Idempotency-Key.',
+  ),
   recordsResumed: metric(
     'pipeline_records_resumed_total',
     'counter',

@@ -113,6 +113,7 @@ export class PipelineMetrics {
     const { records } = this;
     return {
       recordsIn: () => only(this.journal.snapshot().flushedRecords),
+      recordsReplayed: () => only(this.journal.snapshot().replayedRecords),
       recordsResumed: () => only(records.resumed),
       recordsOut: () => records.ended.samples(),
       recordsInFlight: () => only(records.inFlightNow),

@@ -246,7 +246,11 @@ export function describeLedgerContract(
       await expect(journal.append([again])).resolves.toEqual([{ record: again, ...replay }]);
       await expect(journal.append([third])).resolves.toEqual([{ record: third, ...replay }]);
       await expect(statusOf(again.id)).resolves.toBeUndefined();
-      expect(journal.snapshot()).toMatchObject({ records: 1, flushedRecords: 1 });
+      expect(journal.snapshot()).toMatchObject({
+        records: 1,
+        flushedRecords: 1,
+        replayedRecords: 2,
+      });
       expect(again.verdict).toBeUndefined();
     });
 

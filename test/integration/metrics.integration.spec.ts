@@ -130,4 +130,21 @@ describe('GET /metrics', () => {
     const samples = samplesOf(await scrape());
     expect(samples.get('pipeline_request_seconds_count{route="none",status="4xx"}')).toBe(2);
   });
+
+  it('counts records that were not kept, since their Idempotency-Key has one', async () => {
+    const send = () =>
+      service.app.inject({
+        method: 'POST',
+        url: '/v1/records',
+        headers: { 'idempotency-key': 'k' },
+        payload: { payload: order('replayed', 1) },
+      });
+    expect((await send()).statusCode).toBe(202);
+    const before = samplesOf(await scrape());
+    expect((await send()).headers['idempotency-replayed']).toBe('true');
+    const after = samplesOf(await scrape());
+    const grown = (name: string): number => after.get(name)! - before.get(name)!;
+    expect(grown('pipeline_records_replayed_total')).toBe(1);
+    expect(grown('pipeline_records_accepted_total')).toBe(0);
+  });
 });

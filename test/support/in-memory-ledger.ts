@@ -38,6 +38,7 @@ export class InMemoryJournal extends Journal {
   private readonly listeners: ((added: readonly BacklogEntry[]) => void)[] = [];
   private flushes = 0;
   private flushedRecords = 0;
+  private replayedRecords = 0;
 
   constructor(
     readonly books = new InMemoryBooks(),
@@ -52,6 +53,7 @@ export class InMemoryJournal extends Journal {
     const replays = offered.flatMap((record) => this.replayOf(record) ?? []);
     const records = offered.filter((record) => !replays.some((replay) => replay.record === record));
     this.store(records);
+    this.replayedRecords += replays.length;
     return replays;
   }
 
@@ -108,6 +110,7 @@ export class InMemoryJournal extends Journal {
       backlog: this.left.length,
       flushes: this.flushes,
       flushedRecords: this.flushedRecords,
+      replayedRecords: this.replayedRecords,
       lastFlushMs: 0,
     };
   }

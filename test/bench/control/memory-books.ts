@@ -41,6 +41,7 @@ export class CountingJournal extends Journal {
       backlog: 0,
       flushes: 0,
       flushedRecords: this.appended,
+      replayedRecords: 0,
       lastFlushMs: 0,
     };
   }
