@@ -2,8 +2,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { BackPressureModule } from '#libs/back-pressure';
 import { AdminModule } from './admin/admin.module.js';
 import { instanceOf } from './config/instance.js';
-import type { AppOptions } from './config/app-options.js';
 import { checkDefinition } from './config/definition-rules.js';
+import type { LoadedOptions } from './config/load-options.js';
 import { OptionsModule } from './config/options.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DeadLettersModule } from './dead-letters/dead-letters.module.js';
@@ -20,13 +20,16 @@ import { backPressureOptions } from './pipeline/stage-specs.js';
 @Module({})
 export class AppModule {
   /** Throws a ConfigurationError when the definition's sinks need settings that are not there. */
-  static forRoot(options: AppOptions, definition: AnyPipelineDefinition): DynamicModule {
+  static forRoot(
+    { options, settings }: Pick<LoadedOptions, 'options' | 'settings'>,
+    definition: AnyPipelineDefinition,
+  ): DynamicModule {
     checkDefinition(options, definition);
     const { bounds, database, egress, keygen, ledger, service } = options;
     return {
       module: AppModule,
       imports: [
-        OptionsModule.forRoot(options),
+        OptionsModule.forRoot(options, settings),
         BackPressureModule.forRoot(backPressureOptions(options, memoryLimitBytes())),
         DatabaseModule.forRoot(),
         LedgerModule.forRootAsync({

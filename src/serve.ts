@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import { createApplication } from './application.js';
 import type { LoadedOptions } from './config/load-options.js';
 import { Database } from './database/database.js';
-import { SERVER_OPTIONS } from './gateway/server-protection.js';
+import { answerProtocolError, SERVER_OPTIONS } from './gateway/server-protection.js';
 import { FrontDoor } from './http/front-door.js';
 import { createLogger } from './logging/create-logger.js';
 import { PinoLoggerService } from './logging/pino-logger.service.js';
@@ -28,26 +28,28 @@ export interface Release {
 }
 
 /** Starts the service; resolves when it is ready. Rejects with what makes a start impossible. */
-export async function serve(
-  { options, warnings }: LoadedOptions,
-  { version, build }: Release,
-): Promise<void> {
-  const { host, port, logLevel } = options.service;
+export async function serve(loaded: LoadedOptions, { version, build }: Release): Promise<void> {
+  const { options, warnings } = loaded;
+  const { host, port, adminPort, logLevel } = options.service;
   const log = createLogger({ level: logLevel, isReadable: process.stdout.isTTY });
   for (const warning of warnings) log.warn(warning);
   const signals = new StopSignals(process, (signal) => endAtOnce(log, signal));
   const door = new FrontDoor(SERVER_OPTIONS);
+  const adminDoor =
+    adminPort === undefined ? undefined : new FrontDoor(SERVER_OPTIONS, answerProtocolError);
   await door.listen(port, host);
+  if (adminPort !== undefined) await adminDoor?.listen(adminPort, host, 'ADMIN_PORT');
   const definition = await chooseDefinition(
     { ...options.pipeline, egressUrl: options.egress.url },
     { build, working: process.cwd() },
   );
   const app = await createApplication({
-    options,
+    loaded,
     definition,
     version,
     logger: new PinoLoggerService(log),
     door,
+    ...(adminDoor !== undefined && { adminDoor }),
   });
   endWhenImpossible(app, log);
   try {
@@ -55,11 +57,14 @@ export async function serve(
     await app.getHttpAdapter().getInstance().ready();
     signals.handTo(app);
     door.open();
+    adminDoor?.open();
     const lifecycle = app.get(PipelineLifecycle);
     await lifecycle.whenStarted();
     if (lifecycle.state === 'running') {
       const { closed } = app.get(Intake);
-      log.info(closed === undefined ? startLine(host, door.port) : standbyLine(closed));
+      log.info(
+        closed === undefined ? startLine(host, door.port, adminDoor?.port) : standbyLine(closed),
+      );
     }
   } catch (error) {
     // The embedded database would outlive the process.
@@ -83,10 +88,10 @@ function endAtOnce(log: Logger, signal: StopSignal): void {
   process.exit(SIGNAL_STATUS_BASE + constants.signals[signal]);
 }
 
-function startLine(host: string, port: number): string {
+function startLine(host: string, port: number, adminPort = port): string {
   const name = host.includes(':') ? `[${host}]` : host;
-  const url = `http://${name}:${port}`;
-  return `Penstock is ready: records ${url}/v1/records, docs ${url}/docs, health ${url}/health`;
+  const [url, adminUrl] = [`http://${name}:${port}`, `http://${name}:${adminPort}`];
+  return `Penstock is ready: records ${url}/v1/records, docs ${url}/docs, health ${adminUrl}/health`;
 }
 
 /** Records by REST are for the replica that has the partitions; those of Kafka flow on every one. */

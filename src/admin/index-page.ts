@@ -14,8 +14,15 @@ export const INDEX_PAGE = `<!doctype html>
 <li><a href="/health">Health</a>: <a href="/health/live">live</a>, <a href="/health/ready">ready</a>,
 <a href="/health/startup">startup</a></li>
 <li><a href="/metrics">Metrics</a></li>
-<li><a href="/v1/admin/pipeline">State of the pipeline</a></li>
-<li><a href="/v1/admin/dead-letters">Dead letters</a></li>
+<li><a href="/v1/admin/pipeline">State of the pipeline</a>, <a href="/v1/admin/conservation">conservation</a>,
+<a href="/v1/admin/partitions">partitions</a>; stages:
+<a href="/v1/admin/stages/Gateway">Gateway</a>, <a href="/v1/admin/stages/KeyGen">KeyGen</a>,
+<a href="/v1/admin/stages/IngressProcessing">IngressProcessing</a>,
+<a href="/v1/admin/stages/AsyncEgress">AsyncEgress</a>, <a href="/v1/admin/stages/FinalSink">FinalSink</a></li>
+<li><a href="/v1/admin/sources">Sources</a>, <a href="/v1/admin/sinks">sinks</a>,
+<a href="/v1/admin/acknowledgments">acknowledgments</a>, <a href="/v1/admin/dead-letters">dead letters</a></li>
+<li><a href="/v1/admin/config">Settings in force</a>, <a href="/v1/admin/audit">what operators have changed</a>,
+<a href="/v1/admin/events">events</a> (a stream)</li>
 </ul>
 </body>
 </html>

@@ -1,7 +1,9 @@
 import { Controller, Get, Inject, Optional, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
 import { KafkaSource, type KafkaSourceSnapshot } from '#libs/kafka';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdminGuard } from './admin.guard.js';
+import { DescribeAdmin } from './admin.openapi.js';
 
 interface PartitionStatus {
   readonly topic: string;
@@ -21,38 +23,84 @@ interface PartitionStatus {
   readonly pausedMs: number;
 }
 
-interface SourceStatus extends Pick<
+interface RestStatus {
+  readonly name: 'rest';
+  readonly paused: boolean;
+}
+
+interface KafkaStatus extends Pick<
   KafkaSourceSnapshot,
   'state' | 'inFlight' | 'waitingBytes' | 'counters'
 > {
   readonly name: 'kafka';
+  readonly paused: boolean;
   /** Why it does not run. */
   readonly detail: string | null;
   readonly partitions: readonly PartitionStatus[];
 }
 
-@ApiTags('admin')
-@ApiBearerAuth('admin')
+const sourcesSchema = z.array(z.looseObject({ name: z.string(), paused: z.boolean() }));
+
+const EXAMPLE = [
+  { name: 'rest', paused: false },
+  {
+    name: 'kafka',
+    paused: false,
+    state: 'running',
+    detail: null,
+    inFlight: 2,
+    waitingBytes: 0,
+    partitions: [
+      {
+        topic: 'orders',
+        partition: 0,
+        incarnation: 1,
+        low: '4096',
+        next: '4098',
+        inFlight: 2,
+        lagRecords: 2,
+        committedLagRecords: 2,
+        lagSeconds: 0,
+        isAtLeast: false,
+        pausedFor: [],
+        pausedMs: 0,
+      },
+    ],
+    counters: {},
+  },
+];
+
 @UseGuards(AdminGuard)
 @Controller('v1/admin')
 export class SourcesController {
-  constructor(@Optional() @Inject(KafkaSource) private readonly source: KafkaSource | undefined) {}
+  constructor(
+    private readonly runtime: StageRuntime,
+    @Optional() @Inject(KafkaSource) private readonly source: KafkaSource | undefined,
+  ) {}
 
   @Get('sources')
-  @ApiOperation({
-    summary: 'Sources that fetch by themselves: their partitions at this replica, and their lag.',
+  @DescribeAdmin({
+    summary: 'Where records come from, and what Kafka brings: partitions and their lag.',
+    answer: {
+      description: 'Of this replica; Kafka is absent when records come by REST only.',
+      schema: sourcesSchema,
+      example: EXAMPLE,
+    },
   })
-  @ApiOkResponse({ description: 'Empty when records come by REST only.' })
-  sources(): readonly SourceStatus[] {
-    return this.source === undefined ? [] : [statusOf(this.source)];
+  sources(): readonly (RestStatus | KafkaStatus)[] {
+    const { pauses } = this.runtime;
+    const rest: RestStatus = { name: 'rest', paused: pauses.isSourcePaused('rest') };
+    if (this.source === undefined) return [rest];
+    return [rest, statusOf(this.source, pauses.isSourcePaused('kafka'))];
   }
 }
 
-function statusOf(source: KafkaSource): SourceStatus {
+function statusOf(source: KafkaSource, paused: boolean): KafkaStatus {
   const { state, detail, inFlight, waitingBytes, partitions, counters } = source.snapshot();
   const lags = new Map(source.lag().map((lag) => [`${lag.topic}:${lag.partition}`, lag]));
   return {
     name: 'kafka',
+    paused,
     state,
     detail: detail ?? null,
     inFlight,

@@ -49,8 +49,13 @@ export class AsyncEgressStage implements Stage {
   start(): void {
     const { calls, guard } = this;
     if (calls === undefined || guard === undefined) return;
-    const { controller, destinations } = this.runtime;
+    const { controller, destinations, limits } = this.runtime;
     controller.resizeStage(this.id, { inServiceLimit: this.options.maxConcurrentOperations });
+    limits.watch(this.id, ({ maxConcurrentOperations, bufferSize }) => {
+      const atATime = maxConcurrentOperations ?? this.options.maxConcurrentOperations;
+      controller.resizeStage(this.id, { inServiceLimit: atATime });
+      calls.resize(atATime, bufferSize);
+    });
     const stalls = new StallReasons((isStalled) => controller.stalled(this.id, isStalled));
     guard.onStalled((isStalled) => stalls.set('breaker', isStalled));
     this.settlement.onBlocked((isBlocked) => {

@@ -82,6 +82,7 @@ export class EgressCalls {
   private readonly running = new Set<Call>();
   private readonly backOffs = new Set<Timer>();
   private state: 'running' | 'stopped' = 'running';
+  private most: number;
   private insideNow = 0;
 
   constructor(private readonly parts: EgressCallsOptions) {
@@ -92,7 +93,8 @@ export class EgressCalls {
       queueCapacity: 0,
       clock: runtime.clock,
     });
-    this.sequencer = new KeyedSequencer({ capacity: options.bufferSize });
+    this.most = options.bufferSize;
+    this.sequencer = new KeyedSequencer({ capacity: this.most });
     this.deadlines = new Deadlines(runtime.clock, options.operationTimeoutMs, (call) =>
       this.timedOut(call),
     );
@@ -139,6 +141,14 @@ export class EgressCalls {
       this.start(this.ready.shift()!, permit, leave);
     }
     this.report();
+  }
+
+  /** Lets as many calls run, and takes as many records; what is beyond stays. */
+  resize(maxConcurrentOperations: number, bufferSize: number): void {
+    this.permits.resize({ permits: maxConcurrentOperations });
+    this.most = Math.max(this.most, bufferSize);
+    this.sequencer.resize(this.most);
+    this.pump();
   }
 
   /** Ends running calls and all waiting; the records stay in the journal. */
@@ -257,8 +267,8 @@ export class EgressCalls {
   }
 
   private report(): void {
-    const { meter, options } = this.parts;
-    meter.inService(this.permits.inUse, options.maxConcurrentOperations);
+    const { meter } = this.parts;
+    meter.inService(this.permits.inUse, this.permits.capacity);
     meter.queue(this.insideNow - this.permits.inUse);
   }
 }

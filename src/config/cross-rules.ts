@@ -33,6 +33,13 @@ const RULES: readonly CrossRule[] = [
         : `ADMIN_TOKEN must be set when HOST is not the loopback (got HOST ${shownValue(service.host)} and no token).`,
   },
   {
+    groups: ['service'],
+    broken: ({ service }) =>
+      service.port !== service.adminPort || service.port === 0
+        ? undefined
+        : `ADMIN_PORT must differ from PORT (got ${service.port} for both).`,
+  },
+  {
     groups: ['control'],
     broken: ({ control }) =>
       control.moderatePressureThreshold < control.highPressureThreshold

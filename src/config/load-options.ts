@@ -18,6 +18,9 @@ import { unknownSettings } from './unknown-settings.js';
 /** `pipeline`: the pipeline definition has a value of its own. */
 export type SettingSource = 'default' | 'environment' | '.env' | 'pipeline';
 
+/** Injects the settings as they were loaded, for who shows them. */
+export const EFFECTIVE_SETTINGS = Symbol('EFFECTIVE_SETTINGS');
+
 /** One setting as `--check-config` shows it. */
 export interface EffectiveSetting {
   readonly name: string;

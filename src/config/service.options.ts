@@ -6,7 +6,14 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] a
 export const serviceOptions = options('', {
   port: wholeNumber({ min: 0, max: 65_535 })
     .default(3000)
-    .describe('TCP port of the API, health, metrics and admin. 0 takes a free one.'),
+    .describe(
+      'TCP port of the API, and of health, metrics and admin unless `ADMIN_PORT` is set. 0 takes a free one.',
+    ),
+  adminPort: wholeNumber({ min: 0, max: 65_535 })
+    .optional()
+    .describe(
+      'TCP port of admin, health, metrics and the index page alone, which `PORT` then no longer serves. Unset: all on `PORT`.',
+    ),
   host: text()
     .default('127.0.0.1')
     .describe('Address to listen on. Anything but the loopback asks for `ADMIN_TOKEN`.'),

@@ -6,3 +6,6 @@ export const MIGRATION_LOCK = 1;
 
 /** Second number: ownership of the embedded database's folder, held by a session. */
 export const FOLDER_LOCK = 2;
+
+/** Second number: a change of a stored setting, one at a time. */
+export const SETTINGS_LOCK = 7;

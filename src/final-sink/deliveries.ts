@@ -63,6 +63,7 @@ export interface DeliveriesOptions {
  * DV5 each record taken is told once, by `onDelivered` or `onGivenUp`.
  * DV6 a call needs leave of the destination's guard, but for a sink that decides alone: one that ends records itself waits
  *     with the ledger, one that repeats asks the same breaker for leave at each send.
+ * DV7 nothing is sent while an operator has paused the sink; what is at the sink goes on.
  */
 export class Deliveries {
   private readonly line: DeliveryLine<Item>;
@@ -77,10 +78,12 @@ export class Deliveries {
   private outages = 0;
   private insideNow = 0;
   private state: 'running' | 'stopped' = 'running';
+  private maxPending: number;
 
   constructor(private readonly parts: DeliveriesOptions) {
     const { options, runtime, sink, lease } = parts;
     const { clock } = runtime;
+    this.maxPending = options.maxPendingAcknowledgments;
     this.line = new DeliveryLine(sink.isOrdered);
     const onOpen = (items: readonly Item[]): void => {
       this.line.retry(items);
@@ -97,6 +100,7 @@ export class Deliveries {
       onTimeout: (entry) => this.timedOut(entry),
     });
     parts.guard.onOpen(() => this.pump());
+    runtime.pauses.onSink(sink.name, () => this.pump());
   }
 
   /** Records taken and not told of yet. */
@@ -134,6 +138,13 @@ export class Deliveries {
     this.report();
   }
 
+  /** Lets as many records be pending; what is beyond a smaller number stays pending until its answer. */
+  resize(maxPendingAcknowledgments: number): void {
+    this.maxPending = maxPendingAcknowledgments;
+    this.pending.resize(maxPendingAcknowledgments);
+    this.pump();
+  }
+
   /** Ends calls and all waiting; the records stay in the journal. */
   stop(): void {
     this.state = 'stopped';
@@ -148,14 +159,15 @@ export class Deliveries {
 
   private mayCall(): boolean {
     if (this.state === 'stopped' || this.parts.isBlocked()) return false;
-    const { isOrdered, repeats } = this.parts.sink;
+    const { isOrdered, repeats, name } = this.parts.sink;
+    if (this.parts.runtime.pauses.isSinkPaused(name)) return false;
     const isTurn = !isOrdered || repeats || (this.running.size === 0 && this.outages === 0);
     return isTurn && (this.decidesAlone || this.parts.guard.mayCall());
   }
 
   private get room(): number {
-    const { sink, options } = this.parts;
-    const free = options.maxPendingAcknowledgments - this.atSink;
+    const { sink } = this.parts;
+    const free = this.maxPending - this.atSink;
     return Math.min(sink.maxBatchRecords, this.pending.free, free);
   }
 
@@ -330,8 +342,8 @@ export class Deliveries {
   }
 
   private report(): void {
-    const { meter, options } = this.parts;
-    meter.inService(this.pending.pending, options.maxPendingAcknowledgments);
+    const { meter } = this.parts;
+    meter.inService(this.pending.pending, this.maxPending);
     meter.queue(this.insideNow - this.pending.pending);
   }
 }

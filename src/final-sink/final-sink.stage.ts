@@ -57,14 +57,18 @@ export class FinalSinkStage implements Stage {
   connect(): void {}
 
   async start(): Promise<void> {
-    const { controller, destinations } = this.runtime;
-    const { maxBatchRecords, isOrdered, repeats } = this.sink;
-    const { maxPendingAcknowledgments } = this.options;
-    const atATime = isOrdered && !repeats ? maxBatchRecords : maxPendingAcknowledgments;
-    const inServiceLimit = Math.min(atATime, maxPendingAcknowledgments);
-    controller.resizeStage(this.id, { inServiceLimit });
+    const { controller, destinations, limits, pauses } = this.runtime;
+    this.serve(this.options.maxPendingAcknowledgments);
+    limits.watch(this.id, ({ maxPendingAcknowledgments }) => {
+      if (maxPendingAcknowledgments === undefined) return;
+      this.serve(maxPendingAcknowledgments);
+      this.deliveries.resize(maxPendingAcknowledgments);
+    });
+    const { name } = this.sink;
     const stalls = new StallReasons((isStalled) => controller.stalled(this.id, isStalled));
-    this.guard.onStalled((isStalled) => stalls.set(`breaker of ${this.sink.name}`, isStalled));
+    this.guard.onStalled((isStalled) => stalls.set(`breaker of ${name}`, isStalled));
+    pauses.onSink(name, (isPaused) => stalls.set(`pause of ${name}`, isPaused));
+    stalls.set(`pause of ${name}`, pauses.isSinkPaused(name));
     this.settlement.onBlocked((isBlocked) => {
       stalls.set('dead letters', isBlocked);
       if (!isBlocked) this.deliveries.pump();
@@ -92,6 +96,13 @@ export class FinalSinkStage implements Stage {
     this.deliveries.stop();
     this.settlement.stop();
     await this.sink.stop();
+  }
+
+  private serve(maxPending: number): void {
+    const { maxBatchRecords, isOrdered, repeats } = this.sink;
+    const atATime = isOrdered && !repeats ? maxBatchRecords : maxPending;
+    const inServiceLimit = Math.min(atATime, maxPending);
+    this.runtime.controller.resizeStage(this.id, { inServiceLimit });
   }
 
   private async acknowledge(delivered: readonly Delivered[]): Promise<void> {

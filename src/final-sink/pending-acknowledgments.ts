@@ -36,16 +36,18 @@ export interface PendingAcknowledgmentsSnapshot {
 /**
  * What was handed to the destination and has not been answered.
  *
- * PA1 pending ≤ limit; a place is held until the first answer or the timeout.
+ * PA1 nothing is opened beyond the limit; a place is held until the first answer or the timeout.
  * PA2 each entry is decided once: acknowledged, rejected or timed out. Later answers are counted and change nothing.
  * PA3 opened = pending + acknowledged + rejected + timed out.
  */
 export class PendingAcknowledgments<T> {
   private readonly deadlines: Deadlines<Entry<T>>;
+  private limit: number;
   private readonly counts = { acknowledged: 0, rejected: 0, timedOut: 0, late: 0, duplicates: 0 };
 
   constructor(private readonly options: PendingAcknowledgmentsOptions<T>) {
-    const { clock, timeoutMs } = options;
+    const { clock, timeoutMs, limit } = options;
+    this.limit = limit;
     this.deadlines = new Deadlines(clock, timeoutMs, (entry) => this.timeOut(entry));
   }
 
@@ -55,7 +57,12 @@ export class PendingAcknowledgments<T> {
 
   /** Places that are free. */
   get free(): number {
-    return this.options.limit - this.pending;
+    return this.limit - this.pending;
+  }
+
+  /** Another limit; what is pending beyond it stays until its answer. */
+  resize(limit: number): void {
+    this.limit = limit;
   }
 
   /** Takes a place for an item that is about to be sent; undefined when none is free. */
@@ -80,7 +87,7 @@ export class PendingAcknowledgments<T> {
   }
 
   snapshot(): PendingAcknowledgmentsSnapshot {
-    return { pending: this.pending, limit: this.options.limit, ...this.counts };
+    return { pending: this.pending, limit: this.limit, ...this.counts };
   }
 
   /** Forgets all entries; no timeout fires any more. */

@@ -102,6 +102,13 @@ export class AdmissionHook {
     return this.controller.admitsBulk;
   }
 
+  /** Why a request under way brings nothing more in either; a drain ends it in its own way. */
+  get paused(): IntakeClosedError | undefined {
+    if (!this.intake.isClosedBy('paused')) return undefined;
+    const closed = this.intake.all().find(({ reason }) => reason === 'paused');
+    return closed && new IntakeClosedError(closed);
+  }
+
   bulkRefused(): CapacityExhaustedError {
     return this.controller.refusal('Gateway', 'bulk', 'Bulk records are not taken at the moment.');
   }

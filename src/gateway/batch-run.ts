@@ -46,9 +46,13 @@ export class BatchRun {
     );
   }
 
-  /** Those that may be tried: the others are refused here, since their key has a hole or bulk is not taken. */
+  /** Those that may be tried: the others are refused here, since their key has a hole, bulk is not taken, or it is paused. */
   triable(candidates: readonly BatchCandidate[]): readonly BatchCandidate[] {
-    const admitsBulk = this.parts.hook.admitsBulk;
+    const { admitsBulk, paused } = this.parts.hook;
+    if (paused !== undefined) {
+      this.refuse(candidates, paused);
+      return [];
+    }
     if (this.refusedKeys.size === 0 && admitsBulk) return candidates;
     return candidates.filter((candidate) => {
       const key = this.keyIfRefused(candidate);

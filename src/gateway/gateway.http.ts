@@ -106,11 +106,11 @@ async function delayed(
 /** The quota that is used up, as the RateLimit header fields tell it. */
 function rateHeaders(
   { type, retryAfterMs = 0 }: Problem,
-  { options }: GatewayLimits,
+  { maxRequestsPerSecond }: GatewayLimits,
 ): Record<string, string> {
   if (type !== '/problems/quota-exceeded') return {};
   return {
-    'ratelimit-policy': `"records";q=${options.maxRequestsPerSecond};w=1`,
+    'ratelimit-policy': `"records";q=${maxRequestsPerSecond};w=1`,
     ratelimit: `"records";r=0;t=${Math.ceil(retryAfterMs / 1000)}`,
   };
 }

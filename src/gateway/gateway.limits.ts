@@ -17,6 +17,8 @@ const MOST_LARGEST_BODIES = 64;
 @Injectable()
 export class GatewayLimits {
   readonly rate: TokenBucket;
+  private concurrentRequests: number;
+  private recordsPerSecond: number;
   private readonly maxBodyBytesHeld: number;
   private openStreams = 0;
   private delayedCallers = 0;
@@ -29,7 +31,19 @@ export class GatewayLimits {
   ) {
     const { clock } = runtime;
     this.rate = new TokenBucket({ ratePerSecond: options.maxRequestsPerSecond, clock });
+    this.concurrentRequests = options.maxConcurrentRequests;
+    this.recordsPerSecond = options.maxRequestsPerSecond;
+    runtime.limits.watch('Gateway', ({ maxRequestsPerSecond, maxConcurrentRequests }) => {
+      this.concurrentRequests = maxConcurrentRequests ?? this.concurrentRequests;
+      this.recordsPerSecond = maxRequestsPerSecond ?? this.recordsPerSecond;
+      this.rate.resize(this.recordsPerSecond);
+    });
     this.maxBodyBytesHeld = bounds.maxBodyBytes * MOST_LARGEST_BODIES;
+  }
+
+  /** The rate as it holds now; 0 = no limit. */
+  get maxRequestsPerSecond(): number {
+    return this.recordsPerSecond;
   }
 
   /** False when as many streams are open as may be. */
@@ -55,7 +69,7 @@ export class GatewayLimits {
 
   /** Room for one more delayed caller. */
   get hasRoomForDelay(): boolean {
-    return this.delayedCallers < this.options.maxConcurrentRequests;
+    return this.delayedCallers < this.concurrentRequests;
   }
 
   /** Waits; ends early, without an error, when the caller leaves. */

@@ -68,9 +68,16 @@ export class GatewayStage implements Stage {
   }
 
   start(): void {
+    const { controller, limits } = this.runtime;
     // What is worked on must not be shortened by a reaction, only what waits.
-    this.runtime.controller.resizeStage(this.id, {
-      inServiceLimit: this.options.maxConcurrentRequests,
+    const serve = (atATime: number): void =>
+      controller.resizeStage(this.id, { inServiceLimit: atATime });
+    serve(this.options.maxConcurrentRequests);
+    limits.watch(this.id, ({ bufferSize, maxConcurrentRequests: permits }) => {
+      this.line.admit(bufferSize);
+      if (permits === undefined) return;
+      controller.semaphore(GATEWAY_PERMITS).resize({ permits });
+      serve(permits);
     });
   }
 

@@ -16,14 +16,16 @@ export class HealthIndicators {
     @Inject(SERVICE_OPTIONS) private readonly options: ServiceOptions,
   ) {}
 
-  /** Whether a record could be accepted durably now. */
+  /** Whether a record could be accepted durably now; degraded while an operator has paused it. */
   intakeOpen(): HealthIndicatorResult<'intake'> {
     const session = this.health.check('intake');
     const { closed } = this.intake;
     if (closed === undefined) return session.up();
     const reasons = this.intake.all().map(({ reason }) => reason);
     const since = new Date(closed.sinceMs).toISOString();
-    return session.down({ reason: closed.reason, message: closed.detail, reasons, since });
+    const shown = { reason: closed.reason, message: closed.detail, reasons, since };
+    // What an operator wants is no failure: roll-outs go on. The last reason that counts, so it is the only one.
+    return closed.reason === 'paused' ? session.degraded(shown) : session.down(shown);
   }
 
   /** Whether callers should be sent here: running, and neither stopping nor about to. */

@@ -7,6 +7,7 @@ import { EndpointsHealthIndicator } from './endpoints.health.js';
 import { HealthController } from './health.controller.js';
 import { HealthIndicators } from './health.indicators.js';
 import { KafkaSourceHealthIndicator } from './kafka-source.health.js';
+import { PausesHealthIndicator } from './pauses.health.js';
 import { SustainedPressure } from './sustained-pressure.js';
 
 @Module({
@@ -19,6 +20,7 @@ import { SustainedPressure } from './sustained-pressure.js';
     DestinationsHealthIndicator,
     EndpointsHealthIndicator,
     KafkaSourceHealthIndicator,
+    PausesHealthIndicator,
     SustainedPressure,
   ],
 })

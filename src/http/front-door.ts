@@ -13,7 +13,9 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 
+type ClientErrorHandler = (error: Error & { code?: string }, socket: Duplex) => void;
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Longer than the idle time of common load balancers (60 s), so that they close first. */
@@ -31,9 +33,10 @@ export class FrontDoor {
   private handler: Handler = answerStarting;
   private prepared: Handler | undefined;
 
-  constructor(options: ServerOptions = {}) {
+  constructor(options: ServerOptions = {}, onClientError?: ClientErrorHandler) {
     this.server = createServer(options, (request, response) => this.handler(request, response));
     this.server.keepAliveTimeout = KEEP_ALIVE_MS;
+    if (onClientError !== undefined) this.server.on('clientError', onClientError);
   }
 
   /** The port it listens on, once it does. */
@@ -41,12 +44,12 @@ export class FrontDoor {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Rejects with a PortError whose message is a sentence for the operator. */
-  listen(port: number, host: string): Promise<void> {
+  /** `setting` names the port. Rejects with a PortError whose message is a sentence for the operator. */
+  listen(port: number, host: string, setting = 'PORT'): Promise<void> {
     const { server } = this;
     return new Promise((resolve, reject) => {
       const refuse = (error: NodeJS.ErrnoException): void => {
-        reject(new PortError(portSentence(error, port, host)));
+        reject(new PortError(portSentence(error, { port, host, setting })));
       };
       server.once('error', refuse);
       server.listen(port, host, () => {
@@ -78,11 +81,14 @@ export class FrontDoor {
   }
 }
 
-function portSentence(error: NodeJS.ErrnoException, port: number, host: string): string {
+function portSentence(
+  error: NodeJS.ErrnoException,
+  { port, host, setting }: { port: number; host: string; setting: string },
+): string {
   if (error.code === 'EADDRINUSE') {
-    return `PORT ${port} on ${host} is in use by another process; stop it or choose another PORT.`;
+    return `${setting} ${port} on ${host} is in use by another process; stop it or choose another ${setting}.`;
   }
-  if (error.code === 'EACCES') return `PORT ${port} needs more rights than this process has.`;
+  if (error.code === 'EACCES') return `${setting} ${port} needs more rights than this process has.`;
   return `HOST ${host} can't be listened on: ${error.message}.`;
 }
 

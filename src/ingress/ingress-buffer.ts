@@ -17,23 +17,35 @@ interface IngressBufferOptions {
 /**
  * The bounded buffer of IngressProcessing: a place for each record from its validation until AsyncEgress has it.
  *
- * B1 0 ≤ inside ≤ capacity; each entered place is left once.
+ * B1 0 ≤ inside; nobody enters beyond the capacity; each entered place is left once.
  * B2 slices enter first in, first out; one that found room for a part keeps its turn until the rest is in.
  */
 export class IngressBuffer {
   private readonly turns: BoundedSemaphore;
+  private capacity: number;
+  private slices: number;
   private insideNow = 0;
   /** Of the slice whose turn it is. */
   private onRoom: (() => void) | undefined;
 
   constructor(private readonly options: IngressBufferOptions) {
-    const { maxSlices, clock } = options;
+    const { capacity, maxSlices, clock } = options;
+    this.capacity = capacity;
+    this.slices = maxSlices;
     this.turns = new BoundedSemaphore({
       name: 'IngressProcessing buffer',
       permits: 1,
       queueCapacity: maxSlices,
       clock,
     });
+  }
+
+  /** Who is inside stays, also in a smaller buffer. At least as many slices may wait as before: they may come yet. */
+  resize(capacity: number, maxSlices: number): void {
+    this.capacity = capacity;
+    this.slices = Math.max(this.slices, maxSlices);
+    this.turns.resize({ queueCapacity: this.slices });
+    if (this.insideNow < capacity) this.onRoom?.();
   }
 
   get inside(): number {
@@ -55,19 +67,19 @@ export class IngressBuffer {
 
   /** Takes up to `count` places; returns how many. Only for the holder of the turn. */
   enter(count: number): number {
-    const entered = Math.min(count, this.options.capacity - this.insideNow);
+    const entered = Math.max(0, Math.min(count, this.capacity - this.insideNow));
     this.change(entered);
     return entered;
   }
 
   leave(count: number): void {
     this.change(-count);
-    this.onRoom?.();
+    if (this.insideNow < this.capacity) this.onRoom?.();
   }
 
   /** Resolves as soon as a place is free: true, or false when the time is up or the signal is aborted. */
   room({ signal, timeoutMs }: RoomWait): Promise<boolean> {
-    if (this.insideNow < this.options.capacity) return Promise.resolve(true);
+    if (this.insideNow < this.capacity) return Promise.resolve(true);
     if (timeoutMs <= 0 || signal?.aborted === true) return Promise.resolve(false);
     return new Promise((resolve) => {
       const timer =

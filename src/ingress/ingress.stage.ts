@@ -80,6 +80,11 @@ export class IngressStage implements Stage {
 
   start(): void {
     this.meter.queueCapacity(this.options.maxBufferSize);
+    this.runtime.limits.watch(this.id, ({ bufferSize, maxBufferSize }) => {
+      const capacity = maxBufferSize ?? this.options.maxBufferSize;
+      this.meter.queueCapacity(capacity);
+      this.buffer.resize(capacity, bufferSize);
+    });
     this.journal.onBacklog(() => this.carryOn());
     this.carryOn();
   }

@@ -40,6 +40,7 @@ export class KeyGenStage implements Stage {
   ) {
     const { controller, clock, random } = runtime;
     this.load = new PartitionLoad(options, random);
+    runtime.partitions.show(() => this.load.counts());
     this.meter = controller.meter(this.id);
     this.line = new WaitingLine({
       stage: this.id,
@@ -56,6 +57,7 @@ export class KeyGenStage implements Stage {
 
   start(): void {
     this.meter.queueCapacity(Math.max(1, this.options.maxQueueSize));
+    this.runtime.limits.watch(this.id, ({ bufferSize }) => this.line.admit(bufferSize));
     this.inFlight.watch({
       resumed: (records) => {
         for (const { key, partition } of records) this.load.resume(key, partition);

@@ -5,6 +5,7 @@ import { type Clock, SystemClock } from '#libs/flow-control';
 import { KafkaBooks } from '#libs/kafka';
 import { Database } from '../database/database.js';
 import { Intake } from '../pipeline/intake.js';
+import { AcknowledgmentSearch } from './acknowledgment-search.js';
 import { Acknowledgments } from './acknowledgments.port.js';
 import { Conservation } from './conservation.js';
 import { DeadLetterWriter } from './dead-letter-writer.port.js';
@@ -14,6 +15,7 @@ import { PostgresKafkaBooks } from './kafka-books.js';
 import { KeyTrim } from './key-trim.js';
 import { Ledger, type LedgerSettings } from './ledger.js';
 import { RecordLookup } from './lookup.port.js';
+import { PartitionOwners } from './partition-owners.js';
 import { PostgresAcknowledgments } from './postgres-acknowledgments.js';
 import { PostgresJournal } from './postgres-journal.js';
 import { PostgresRecordLookup } from './record-lookup.js';
@@ -49,7 +51,16 @@ export class LedgerModule {
         },
         ...providers,
       ],
-      exports: [Ledger, Journal, Acknowledgments, KafkaBooks, RecordLookup, Conservation],
+      exports: [
+        Ledger,
+        Journal,
+        Acknowledgments,
+        AcknowledgmentSearch,
+        KafkaBooks,
+        PartitionOwners,
+        RecordLookup,
+        Conservation,
+      ],
     };
   }
 }
@@ -126,6 +137,16 @@ const providers: Provider[] = [
     provide: Conservation,
     inject: [DataSource],
     useFactory: (database: DataSource) => new Conservation(database),
+  },
+  {
+    provide: AcknowledgmentSearch,
+    inject: [DataSource],
+    useFactory: (database: DataSource) => new AcknowledgmentSearch(database),
+  },
+  {
+    provide: PartitionOwners,
+    inject: [DataSource],
+    useFactory: (database: DataSource) => new PartitionOwners(database),
   },
 ];
 

@@ -9,6 +9,7 @@ export const CLOSED_REASONS = [
   'storage-low',
   'partitions-elsewhere',
   'too-slow',
+  'paused',
 ] as const;
 export type ClosedReason = (typeof CLOSED_REASONS)[number];
 

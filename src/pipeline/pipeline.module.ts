@@ -21,6 +21,7 @@ import { NetworkInputs } from './network-inputs.js';
 import { PipelineLifecycle, PipelineParts } from './pipeline.lifecycle.js';
 import { PipelineRedriveEntry } from './redrive-entry.js';
 import { Settlement } from './settlement.js';
+import { SourceGate } from './source-gate.js';
 import type { Stage } from './stage.js';
 import { StageRuntime } from './stage-runtime.js';
 
@@ -32,6 +33,7 @@ const STAGES = [GatewayStage, KeyGenStage, IngressStage, AsyncEgressStage, Final
   providers: [
     PipelineLifecycle,
     NetworkInputs,
+    SourceGate,
     {
       provide: RedriveEntry,
       inject: [

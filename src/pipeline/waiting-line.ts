@@ -26,11 +26,13 @@ export class WaitingLine {
   private readonly clock: Clock;
   private readonly meter: StageMeter;
   private readonly turns: BoundedSemaphore;
+  private slices: number;
   private waitingNow = 0;
 
   constructor({ stage, capacity, maxSlices, clock, meter }: WaitingLineOptions) {
     this.stage = stage;
     this.capacity = capacity;
+    this.slices = maxSlices;
     this.clock = clock;
     this.meter = meter;
     this.turns = new BoundedSemaphore({
@@ -39,6 +41,12 @@ export class WaitingLine {
       queueCapacity: maxSlices,
       clock,
     });
+  }
+
+  /** Takes more slices when the stage gets more credits; never fewer, since those that have credits may come yet. */
+  admit(slices: number): void {
+    this.slices = Math.max(this.slices, slices);
+    this.turns.resize({ queueCapacity: this.slices });
   }
 
   /** Records that wait. */

@@ -102,6 +102,7 @@ describe('The application with KAFKA_INPUT_TOPICS', () => {
     });
     const sources = await get<{ partitions: object[] }[]>('/v1/admin/sources');
     expect(sources.body).toMatchObject([
+      { name: 'rest', paused: false },
       {
         name: 'kafka',
         state: 'running',

@@ -7,7 +7,10 @@ interface Operation {
   tags?: string[];
   parameters?: { name: string; in: string }[];
   requestBody?: { content: Record<string, { example: unknown }> };
-  responses: Record<string, { description: string }>;
+  responses: Record<
+    string,
+    { description: string; content?: Record<string, { schema: object; example: unknown }> }
+  >;
 }
 interface Document {
   openapi: string;
@@ -51,12 +54,27 @@ describe('the OpenAPI document', () => {
       '/health/ready',
       '/health/startup',
       '/metrics',
+      '/v1/admin/acknowledgments',
+      '/v1/admin/audit',
+      '/v1/admin/config',
+      '/v1/admin/conservation',
       '/v1/admin/dead-letters',
       '/v1/admin/dead-letters/summary',
       '/v1/admin/dead-letters/{id}',
       '/v1/admin/dead-letters/{id}/redrive',
+      '/v1/admin/events',
+      '/v1/admin/partitions',
       '/v1/admin/pipeline',
+      '/v1/admin/pipeline/drain',
+      '/v1/admin/pipeline/pause',
+      '/v1/admin/pipeline/resume',
+      '/v1/admin/sinks',
+      '/v1/admin/sinks/{name}/pause',
+      '/v1/admin/sinks/{name}/resume',
       '/v1/admin/sources',
+      '/v1/admin/sources/{name}/pause',
+      '/v1/admin/sources/{name}/resume',
+      '/v1/admin/stages/{stage}',
       '/v1/records',
       '/v1/records/{id}',
       '/v1/records:batch',
@@ -70,6 +88,33 @@ describe('the OpenAPI document', () => {
     const ajv = new Ajv2020({ strict: true, strictTypes: false, validateFormats: false });
     ajv.addVocabulary(['example']);
     for (const schema of schemas) expect(() => ajv.compile(schema)).not.toThrow();
+  });
+
+  it('gives examples of the admin API that fit their schemas', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    const admin = operations().filter(([path]) => path.startsWith('/v1/admin'));
+    const media = admin.flatMap(([, { responses }]) =>
+      Object.values(responses).flatMap(({ content = {} }) => Object.values(content)),
+    );
+    expect(media.length).toBeGreaterThan(50);
+    for (const { schema, example } of media) {
+      const isValid = ajv.validate(schema, example);
+      expect([isValid, ajv.errorsText(), example]).toEqual([true, 'No errors', example]);
+    }
+  });
+
+  it('describes the answers of the admin API as they are', async () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    const paths = Object.keys(document.paths).filter((path) => path.startsWith('/v1/admin'));
+    const readable = paths.filter(
+      (path) => document.paths[path]!['get'] && !path.endsWith('events'),
+    );
+    for (const path of readable) {
+      const answer = await service.app.inject(path.replace('{stage}', 'FinalSink'));
+      const { content } = document.paths[path]!['get']!.responses['200']!;
+      const isValid = ajv.validate(content!['application/json']!.schema, answer.json());
+      expect([path, isValid, ajv.errorsText()]).toEqual([path, true, 'No errors']);
+    }
   });
 
   it("has the payload's schema of the running pipeline, for one record and for batches", () => {
@@ -128,8 +173,10 @@ describe('the OpenAPI document', () => {
   it('is linked from the index page', async () => {
     const page = await service.app.inject('/');
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
-    for (const link of ['/docs', '/openapi.json', '/health', '/metrics', '/v1/admin/pipeline']) {
-      expect(page.body).toContain(`href="${link}"`);
+    const links = [...page.body.matchAll(/href="([^"]+)"/g)].map((match) => match[1]!);
+    expect(links).toEqual(expect.arrayContaining(['/docs', '/openapi.json', '/metrics']));
+    // A stream has no end to wait for.
+    for (const link of links.filter((each) => each !== '/v1/admin/events')) {
       expect((await service.app.inject(link)).statusCode).toBe(200);
     }
   });

@@ -18,12 +18,12 @@ export async function startApplication(
   definition: AnyPipelineDefinition = orders as AnyPipelineDefinition,
 ): Promise<TestApplication> {
   const database = await createTestDatabase();
-  const { options } = loadOptions({
+  const loaded = loadOptions({
     environment: { DATABASE_URL: database.url, ...environment },
     folder: '/nowhere',
   });
   const app = await createApplication({
-    options,
+    loaded,
     definition,
     version: '0.0.0-test',
     logger: false,
