@@ -30,6 +30,12 @@ interface Described {
 }
 
 const PROBLEMS = {
+  400: problem(
+    400,
+    'malformed',
+    'The request is malformed',
+    'The parameter cursor must be the `next` of a page.',
+  ),
   401: problem(
     401,
     'unauthorized',
@@ -69,6 +75,7 @@ const PROBLEMS = {
 type AdminProblemStatus = keyof typeof PROBLEMS;
 
 const PROBLEM_DESCRIPTIONS: Readonly<Record<AdminProblemStatus, string>> = {
+  400: 'A parameter is not as it must be; the answer names it.',
   401: 'The bearer token is missing or wrong.',
   403: 'The Host header does not name the loopback.',
   404: 'There is nothing of this name.',

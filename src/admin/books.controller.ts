@@ -11,7 +11,7 @@ import { isUuid } from '../ledger/uuid-v7.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdminGuard } from './admin.guard.js';
 import { DescribeAdmin } from './admin.openapi.js';
-import { adminProblem, invalidInput, withDatabase } from './admin-problem.js';
+import { adminProblem, withDatabase } from './admin-problem.js';
 import {
   ACKNOWLEDGMENTS_EXAMPLE,
   acknowledgmentsQuerySchema,
@@ -19,7 +19,7 @@ import {
   PARTITIONS_EXAMPLE,
   partitionsSchema,
 } from './books.schema.js';
-import { checked } from './checked-input.js';
+import { checkQuery } from './admin-problems.js';
 import { Peers } from './peers.js';
 
 interface PartitionReport {
@@ -80,10 +80,10 @@ export class BooksController {
       schema: acknowledgmentsSchema,
       example: ACKNOWLEDGMENTS_EXAMPLE,
     },
-    problems: [422, 503],
+    problems: [400, 422, 503],
   })
   async acknowledgments(@Query() query: unknown): Promise<AcknowledgmentPage> {
-    const { cursor, limit, since, until, ...rest } = checked(acknowledgmentsQuerySchema, query);
+    const { cursor, limit, since, until, ...rest } = checkQuery(acknowledgmentsQuerySchema, query);
     const filter: AcknowledgmentFilter = {
       ...given(rest),
       ...(since !== undefined && { sinceMs: Date.parse(since) }),
@@ -130,5 +130,6 @@ function cursorOf(text: string): AcknowledgmentCursor {
   } catch {
     // Not of ours: told below.
   }
-  throw invalidInput([{ path: '/cursor', message: 'must be the `next` of a page' }]);
+  const detail = 'The parameter cursor must be the `next` of a page.';
+  throw adminProblem(400, 'malformed', 'The request is malformed', detail);
 }

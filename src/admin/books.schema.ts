@@ -26,7 +26,7 @@ export const PARTITIONS_EXAMPLE = [
   },
 ];
 
-export const acknowledgmentsQuerySchema = z.object({
+export const acknowledgmentsQuerySchema = z.strictObject({
   recordId: z.string().max(320).optional().describe('Of one record; a Kafka position as well.'),
   destination: z.string().max(320).optional(),
   outcome: z.enum(['acknowledged', 'discarded']).optional(),

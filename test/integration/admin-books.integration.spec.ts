@@ -65,17 +65,21 @@ describe('the books by the admin API', () => {
     expect(idsOf(await get('acknowledgments?recordId=nonsense'))).toEqual([]);
   });
 
-  it.each(['limit=0', 'limit=5000', 'since=yesterday', 'outcome=lost', 'cursor=bm9wZQ'])(
-    'answers 422 to %s',
-    async (query) => {
-      const answer = await service.app.inject({
-        url: `/v1/admin/acknowledgments?${query}`,
-        headers,
-      });
-      expect(answer.statusCode).toBe(422);
-      expect(answer.json().errors[0].path).toBe(`/${query.split('=')[0]}`);
-    },
-  );
+  it.each([
+    'limit=0',
+    'limit=5000',
+    'since=yesterday',
+    'outcome=lost',
+    'cursor=bm9wZQ',
+    'nothing=1',
+  ])('answers 400 to %s, naming the parameter', async (query) => {
+    const answer = await service.app.inject({
+      url: `/v1/admin/acknowledgments?${query}`,
+      headers,
+    });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json().detail).toContain(`parameter ${query.split('=')[0]}`);
+  });
 
   it('says who has which partition, and what is in it', async () => {
     const partitions = await get('partitions');

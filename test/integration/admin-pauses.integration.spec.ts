@@ -81,6 +81,37 @@ describe('pausing by the admin API', () => {
     });
   });
 
+  it('takes nothing more of a stream that is open already', async () => {
+    await service.app.listen(0, '127.0.0.1');
+    const { port } = service.app.getHttpServer().address() as { port: number };
+    const url = `http://127.0.0.1:${port}/v1/records:batch`;
+    let open: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => void (open = controller),
+    });
+    const line = (i: number): Uint8Array =>
+      Buffer.from(`${JSON.stringify({ payload: order('c', i) })}\n`);
+    const request: RequestInit & { duplex: 'half' } = {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body,
+      duplex: 'half',
+    };
+    const answer = fetch(url, request);
+    open?.enqueue(line(1));
+    await until(async () => (await admin('GET', 'conservation')).body.accepted === 1, {
+      what: 'the first line is accepted',
+    });
+    await admin('POST', 'sources/rest/pause');
+    open?.enqueue(line(2));
+    open?.close();
+    expect(await (await answer).json()).toMatchObject({
+      accepted: 1,
+      refused: 1,
+      results: [{ index: 0 }, { index: 1, problem: { type: '/problems/paused', status: 503 } }],
+    });
+  });
+
   it('drains: nothing comes in, and the status says when nothing is in flight', async () => {
     await admin('POST', 'sinks/postgres/pause');
     for (let i = 0; i < 3; i += 1) await send(i);

@@ -33,6 +33,7 @@ describe('health', () => {
       'intake',
       'journal',
       'lifecycle',
+      'pauses',
       'pipeline',
       'sink-postgres',
     ]);

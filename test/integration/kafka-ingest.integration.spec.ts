@@ -127,6 +127,39 @@ describe('The application with KAFKA_INPUT_TOPICS', () => {
     );
   });
 
+  it('does not fetch while an operator has paused it, also from its start on, and goes on after the resume', async () => {
+    const topic = await kafka.createTopic(1);
+    await start(topic, { name: 'pass', preprocess: (_, { discard }) => discard('seen') });
+    const ask = async (path: string): Promise<number> =>
+      (await service!.app.inject({ method: 'POST', url: `/v1/admin/${path}` })).statusCode;
+    expect(await ask('sources/kafka/pause')).toBe(200);
+    await kafka.produce(topic, [{ partition: 0, value: '{"n":0}' }]);
+    const [, source] = (await get<{ paused: boolean; partitions: object[] }[]>('/v1/admin/sources'))
+      .body;
+    expect(source).toMatchObject({ name: 'kafka', paused: true });
+    await until(
+      async () => {
+        const { body } =
+          await get<{ partitions?: { pausedFor: string[]; lagRecords: number }[] }[]>(
+            '/v1/admin/sources',
+          );
+        const [partition] = body[1]?.partitions ?? [];
+        return partition?.pausedFor.includes('operator') && partition.lagRecords === 1;
+      },
+      { deadlineMs: 60_000, what: 'the lag of the paused partition is seen' },
+    );
+    expect((await get(`/v1/records/${topic}:0:0`)).code).toBe(404);
+    expect((await get('/health/ready')).code).toBe(200);
+    expect(await ask('sources/kafka/resume')).toBe(200);
+    expect(await endOf(`${topic}:0:0`)).toMatchObject({ status: 'discarded' });
+
+    expect(await ask('pipeline/pause')).toBe(200);
+    await kafka.produce(topic, [{ partition: 0, value: '{"n":1}' }]);
+    expect((await get(`/v1/records/${topic}:0:1`)).code).toBe(404);
+    await ask('pipeline/resume');
+    expect(await endOf(`${topic}:0:1`)).toMatchObject({ status: 'discarded' });
+  });
+
   it('finds a position that is in flight, and one that has not been seen', async () => {
     const gate = new Gate();
     const topic = await produced({ key: 'ada', value: '{"a":1}' });
