@@ -107,7 +107,7 @@ describe('the OpenAPI document', () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const paths = Object.keys(document.paths).filter((path) => path.startsWith('/v1/admin'));
     const readable = paths.filter(
-      (path) => document.paths[path]!['get'] && !path.endsWith('events'),
+      (path) => document.paths[path]!['get'] && !/events$|\{(id|job)\}/.test(path),
     );
     for (const path of readable) {
       const answer = await service.app.inject(path.replace('{stage}', 'FinalSink'));
