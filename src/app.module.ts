@@ -5,6 +5,7 @@ import { instanceOf } from './config/instance.js';
 import { checkDefinition } from './config/definition-rules.js';
 import type { LoadedOptions } from './config/load-options.js';
 import { OptionsModule } from './config/options.module.js';
+import { sinksOf } from './config/sinks-of.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DeadLettersModule } from './dead-letters/dead-letters.module.js';
 import { HealthModule } from './health/health.module.js';
@@ -40,6 +41,7 @@ export class AppModule {
             maxRecords: ledger.journalMaxRecords,
             maxBytes: ledger.journalMaxBytes,
             idempotencyTtlHours: bounds.idempotencyTtlHours,
+            destinations: sinksOf(definition, options).map(({ name }) => name),
           }),
         }),
         DeadLettersModule.forRootAsync({

@@ -76,6 +76,7 @@ export class KafkaRecords {
       attempts: 0,
       failures: undefined,
       verdict: issues.length > 0 ? { kind: 'invalid', issues } : undefined,
+      deliverTo: undefined,
       terminal: undefined,
     };
   }

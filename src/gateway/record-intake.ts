@@ -112,6 +112,7 @@ export class RecordIntake {
       verdict: undefined,
       keyBytes: undefined,
       unsafeNumber: undefined,
+      deliverTo: undefined,
       terminal: undefined,
     };
   }

@@ -51,7 +51,8 @@ function presentStatus(record: PipelineRecord): RecordStatusAnswer {
 }
 
 function knownStatus(known: RecordStatus): RecordStatusAnswer {
-  const { acceptedAt, endedAt, acknowledgments, failures, run, trail, ...rest } = known;
+  const { acceptedAt, endedAt, acknowledgments, failures, run, ...more } = known;
+  const { trail, deadLetters, ...rest } = more;
   return {
     ...rest,
     ...(acceptedAt === undefined ? {} : { acceptedAt: acceptedAt.toISOString() }),
@@ -59,6 +60,7 @@ function knownStatus(known: RecordStatus): RecordStatusAnswer {
     acknowledgments: acknowledgments.map(acknowledgmentAnswer),
     ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
     ...(trail === undefined ? {} : { trail: [...trail] }),
+    ...(deadLetters === undefined ? {} : { deadLetters: [...deadLetters] }),
     ...(run === undefined ? {} : { run: runAnswer(run) }),
   };
 }

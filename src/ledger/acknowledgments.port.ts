@@ -11,7 +11,7 @@ export interface OutputRow {
   readonly headers: string | null;
 }
 
-/** The end of a record, as the books shall hold it. */
+/** The end of a record, as the books shall hold it; or what one of its destinations answered. */
 export interface Ending {
   readonly record: PipelineRecord;
   readonly terminal: Terminal;
@@ -20,6 +20,16 @@ export interface Ending {
   readonly destination: string;
   readonly externalId?: string;
   readonly output?: OutputRow;
+  /**
+   * Of a record with several destinations. `part`: this one has it, and the record goes on; its acknowledgment and output
+   * row are entered, its journal row stays. `last`: the record ends. Absent: it has no other destination.
+   */
+  readonly step?: 'part' | 'last';
+  /**
+   * With `last`: what its other destinations answered. Each dead one gets a letter of its own; an acknowledged one whose
+   * part is in the books changes nothing.
+   */
+  readonly others?: readonly Ending[];
 }
 
 /** An ending that the database refuses for a value in it. Its record has not ended. */
@@ -34,7 +44,8 @@ export abstract class Acknowledgments {
   /**
    * Enters the ends: the journal row goes, the acknowledgment (or dead letter) and the output row come, in one
    * transaction. Waits through an outage and repeats; entering an end twice is the same as once. Calls are entered in
-   * their order. Resolves with the endings whose values the database refuses (SQLSTATE class 22 or 23).
+   * their order, parts of a batch before its ends. Of a Kafka record a part is its output row alone: what it acknowledges
+   * is entered with the end, as its broker brings it to all destinations again until then. Resolves with the endings whose values the database refuses (SQLSTATE class 22 or 23).
    *
    * Rejects with LedgerStoppedError only.
    */

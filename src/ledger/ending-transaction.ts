@@ -2,17 +2,24 @@ import type { Ending, OutputRow } from './acknowledgments.port.js';
 import { int2Array, textArray, uuidArray } from './binary-array.js';
 import type { DeadLetterWriter } from './dead-letter-writer.port.js';
 import { DestinationCodes } from './destination-codes.js';
-import { type EndingGroups, groupEndings } from './endings.js';
+import {
+  type Answer,
+  deadOf,
+  endedOf,
+  type EndingGroups,
+  endingKey,
+  groupEndings,
+  outcomeOf,
+} from './endings.js';
 import { settleDoubt } from './kafka-fence.js';
 import type { KafkaMarks } from './kafka-marks.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
 import { type PositionBatch, PositionEndings } from './position-endings.js';
 import { type RedriveBatch, RedriveEndings } from './redrive-endings.js';
+import { SharedEndings } from './shared-endings.js';
 import { quotedTable } from './sink-table.js';
 import * as sql from './statements/acknowledge.statements.js';
 
-/** The ids come only when some did not end. */
-type Answer = [count: number, ended: string[] | null];
 type BuriedRow = [id: string, acceptedAt: Date, body: Buffer, headers: Buffer | null];
 
 /** Enters endings in one transaction; a batch of one kind is one statement and one round trip. */
@@ -20,6 +27,7 @@ export class EndingTransaction {
   private readonly destinations: DestinationCodes;
   private readonly positions: PositionEndings;
   private readonly redrives: RedriveEndings;
+  private readonly shared: SharedEndings;
   private readonly outputStatements = new Map<string, Statement>();
 
   constructor(
@@ -30,46 +38,62 @@ export class EndingTransaction {
   ) {
     const destinations = new DestinationCodes(session);
     this.destinations = destinations;
+    this.shared = new SharedEndings(session, destinations, instanceId);
     this.positions = new PositionEndings(session, marks, destinations, deadLetters, instanceId);
     this.redrives = new RedriveEndings(session, destinations, deadLetters, instanceId);
   }
 
   /**
-   * Returns the ids whose journal row these tokens have ended, and those of Kafka's and redriven records. Rejects like a statement; then
-   * nothing was entered.
+   * Returns the keys (`endingKey`) of what these tokens have entered, and of all that concerns Kafka's and redriven records.
+   * Rejects like a statement; then nothing was entered.
    */
   async enter(endings: readonly Ending[], tokens: Buffer): Promise<ReadonlySet<string>> {
     const groups = groupEndings(endings);
     await settleDoubt(this.session, this.marks);
-    await this.destinations.learn(new Set(endings.map((ending) => ending.destination)));
+    await this.destinations.learn(destinationsOf(endings));
     const positions = this.positions.batch(groups.positions);
     const redrives = this.redrives.batch(groups.redriven);
-    const ended = await this.run(groups, { positions, redrives }, tokens);
-    const buried = groups.dead.filter(({ record }) => ended.has(record.id)).length;
-    this.deadLetters.committed({ added: buried + positions.committed(), ...redrives.change() });
-    for (const { record } of [...groups.positions, ...groups.redriven]) ended.add(record.id);
+    const { ended, letters } = await this.run(groups, { positions, redrives }, tokens);
+    const added = letters + positions.committed();
+    this.deadLetters.committed({ added, ...redrives.change() });
+    for (const ending of groups.positions) ended.add(endingKey(ending));
+    for (const ending of groups.redriven) ended.add(endingKey(ending));
     return ended;
   }
 
   private async run(
-    { plain, outputs, dead }: EndingGroups,
+    groups: EndingGroups,
     { positions, redrives }: { positions: PositionBatch; redrives: RedriveBatch },
     tokens: Buffer,
-  ): Promise<Set<string>> {
-    const steps: (() => Promise<readonly string[] | void>)[] = [
+  ): Promise<{ ended: Set<string>; letters: number }> {
+    const { parts, partOutputs, plain, outputs, last, dead } = groups;
+    const { shared } = this;
+    const steps: (() => Promise<readonly Ending[] | void>)[] = [
       ...positions.steps,
       ...redrives.steps,
     ];
+    if (parts.length > 0) steps.push(() => shared.acknowledgeParts(parts));
+    for (const [table, rows] of partOutputs) {
+      steps.push(() => shared.outputParts(table, rows, tokens));
+    }
     if (plain.length > 0) steps.push(() => this.acknowledge(plain, tokens));
     for (const [table, rows] of outputs) steps.push(() => this.output(table, rows, tokens));
-    if (dead.length > 0) steps.push(() => this.bury(dead, tokens));
+    if (last.length > 0) steps.push(() => shared.end(last, tokens));
+    let letters = 0;
+    if (dead.length > 0) {
+      steps.push(async () => {
+        const buried = await this.bury(dead, tokens);
+        for (const ending of buried) letters += deadOf(ending).length;
+        return buried;
+      });
+    }
     const ended = new Set<string>();
     const run = async (): Promise<void> => {
-      for (const step of steps) for (const id of (await step()) ?? []) ended.add(id);
+      for (const step of steps) for (const each of (await step()) ?? []) ended.add(endingKey(each));
     };
     const isOneStatement = steps.length <= 1 && dead.length === 0 && !positions.hasLetters;
     await (isOneStatement && redrives.steps.length === 0 ? run() : this.inTransaction(run));
-    return ended;
+    return { ended, letters };
   }
 
   private async inTransaction(work: () => Promise<void>): Promise<void> {
@@ -87,7 +111,7 @@ export class EndingTransaction {
   private async acknowledge(
     endings: readonly Ending[],
     tokens: Buffer,
-  ): Promise<readonly string[]> {
+  ): Promise<readonly Ending[]> {
     const { rows } = await this.session.query<Answer>(sql.ACKNOWLEDGE, [
       idsOf(endings),
       int2Array(endings.map(outcomeOf)),
@@ -105,7 +129,7 @@ export class EndingTransaction {
     table: string,
     endings: readonly Ending[],
     tokens: Buffer,
-  ): Promise<readonly string[]> {
+  ): Promise<readonly Ending[]> {
     const outputs = endings.map((ending) => ending.output as OutputRow);
     const { rows } = await this.session.query<Answer>(this.outputStatement(table), [
       idsOf(endings),
@@ -120,21 +144,20 @@ export class EndingTransaction {
     return endedOf(endings, rows);
   }
 
-  private async bury(endings: readonly Ending[], tokens: Buffer): Promise<readonly string[]> {
+  private async bury(endings: readonly Ending[], tokens: Buffer): Promise<readonly Ending[]> {
     const { rows } = await this.session.query<BuriedRow>(sql.BURY, [
       idsOf(endings),
       tokens,
       this.instanceId,
     ]);
     const buried = new Map(rows.map((row) => [row[0], row]));
-    const letters = endings.flatMap((ending) => {
-      const row = buried.get(ending.record.id);
-      if (row === undefined) return [];
-      const [, acceptedAt, body, headers] = row;
-      return [{ ending, acceptedAt, body, headers }];
+    const ended = endings.filter(({ record }) => buried.has(record.id));
+    const letters = ended.flatMap((ending) => {
+      const [, acceptedAt, body, headers] = buried.get(ending.record.id)!;
+      return deadOf(ending).map((dead) => ({ ending: dead, acceptedAt, body, headers }));
     });
     if (letters.length > 0) await this.deadLetters.insert(this.session, letters);
-    return rows.map(([id]) => id);
+    return ended;
   }
 
   private outputStatement(table: string): Statement {
@@ -156,11 +179,12 @@ function idsOf(endings: readonly Ending[]): Buffer {
   return uuidArray(endings.map((ending) => ending.record.id));
 }
 
-function outcomeOf(ending: Ending): number {
-  return ending.terminal.status === 'discarded' ? sql.OUTCOME.discarded : sql.OUTCOME.acknowledged;
-}
-
-function endedOf(endings: readonly Ending[], rows: readonly Answer[]): readonly string[] {
-  const [count, ended] = rows[0] ?? [0, null];
-  return count === endings.length ? endings.map(({ record }) => record.id) : (ended ?? []);
+/** Every name once; a batch of one destination is the rule. */
+function destinationsOf(endings: readonly Ending[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { destination, others } of endings) {
+    names.add(destination);
+    if (others !== undefined) for (const other of others) names.add(other.destination);
+  }
+  return names;
 }

@@ -1,6 +1,6 @@
 import { type FailedAttempt, PRIORITIES } from '../pipeline/record.js';
 import type { LetterEvent } from './letter-trail.js';
-import type { RecordAcknowledgment, RecordStatus } from './lookup.port.js';
+import type { DestinationDeadLetter, RecordAcknowledgment, RecordStatus } from './lookup.port.js';
 import { OUTCOME } from './statements/acknowledge.statements.js';
 
 /** One place where a record was found. */
@@ -24,16 +24,26 @@ export interface FoundRow {
 }
 
 /**
- * What the rows of a record say together. A letter that waits, or was discarded, weighs most; then one that is on its way
- * again; a redriven one has its end in the acknowledgments. Undefined for no row.
+ * What the rows of a record say together. A letter that waits, or was discarded, weighs most: its other destinations may
+ * have acknowledged it; then one that is on its way again; then the journal, whoever has acknowledged it already; a
+ * redriven one has its end in the acknowledgments. Undefined for no row.
  */
 export function foundStatus(id: string, rows: readonly FoundRow[]): RecordStatus | undefined {
   const letters = rows.filter((row) => row.book === 'dead_letter');
   const ended = rows.filter((row) => row.book === 'acknowledgment');
-  const dead = letters.find(({ state }) => state === 'waiting' || state === 'discarded');
+  const dead = letters.filter(({ state }) => state === 'waiting' || state === 'discarded');
   const again = letters.find(({ state }) => state === 'redriving');
-  const first = dead ?? again ?? ended[0] ?? rows[0];
-  return first && { ...statusOf(id, first, ended), ...trailOf(letters) };
+  const journal = rows.find((row) => row.book === 'journal');
+  const discarded = ended.find(({ outcome }) => outcome === OUTCOME.discarded);
+  const first = dead[0] ?? again ?? journal ?? discarded ?? ended[0] ?? rows[0];
+  if (first === undefined) return undefined;
+  const isShared = dead.length > 0 && dead.length + ended.length > 1;
+  return {
+    ...statusOf(id, first, ended),
+    ...(dead.length > 1 && { failures: dead.flatMap(({ failures }) => failures ?? []) }),
+    ...(isShared && { deadLetters: dead.map(deadLetterOf) }),
+    ...trailOf(letters),
+  };
 }
 
 function statusOf(id: string, row: FoundRow, ended: readonly FoundRow[]): RecordStatus {
@@ -80,6 +90,10 @@ function trailOf(letters: readonly FoundRow[]): Pick<RecordStatus, 'redrives' | 
   const redrives = events.filter(({ event }) => event === 'redrive').length;
   const trail = events.map(({ by: _by, ...event }) => event);
   return { ...(redrives > 0 && { redrives }), trail };
+}
+
+function deadLetterOf({ destination, reason }: FoundRow): DestinationDeadLetter {
+  return { destination, reason: reason ?? 'unknown' };
 }
 
 function acknowledgmentOf(row: FoundRow): RecordAcknowledgment {

@@ -35,6 +35,8 @@ export interface LedgerSettings extends LeaseSettings {
   readonly maxBytes: number;
   /** How long an idempotency key is kept. */
   readonly idempotencyTtlHours: number;
+  /** Names of the sinks that a record is delivered to. */
+  readonly destinations: readonly string[];
 }
 
 /** The part of Intake that the ledger closes and opens. */
@@ -88,6 +90,7 @@ export class Ledger {
   readonly instanceId: string;
   /** How long idempotency keys are kept, as an interval of PostgreSQL. */
   readonly idempotencyTtl: string;
+  readonly destinations: readonly string[];
   private readonly leases: Leases;
   private readonly logger = new Logger('Ledger');
   private readonly listeners: LedgerListener[] = [];
@@ -111,6 +114,7 @@ export class Ledger {
   ) {
     this.instanceId = settings.instanceId;
     this.idempotencyTtl = `${settings.idempotencyTtlHours} hours`;
+    this.destinations = settings.destinations;
     this.level = new JournalLevel(settings.maxRecords, settings.maxBytes);
     this.backlog = new Backlog(this.level);
     this.acknowledging = new BoundedSemaphore({

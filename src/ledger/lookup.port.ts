@@ -9,6 +9,12 @@ export interface RecordAcknowledgment {
   readonly externalId?: string;
 }
 
+/** A destination that did not get it. */
+export interface DestinationDeadLetter {
+  readonly destination: string;
+  readonly reason: string;
+}
+
 /** What the books say about a record. */
 export interface RecordStatus {
   readonly id: string;
@@ -24,12 +30,14 @@ export interface RecordStatus {
   /** When it reached its end. */
   readonly endedAt?: Date;
   readonly acknowledgments: readonly RecordAcknowledgment[];
-  /** Failed attempts of a dead letter, oldest first. */
+  /** Failed attempts of a dead letter, oldest first; of several destinations one after the other. */
   readonly failures?: readonly FailedAttempt[];
   /** How often it was sent again from its dead letters; absent for never. */
   readonly redrives?: number;
   /** What happened to its dead letters, oldest first, without names. */
   readonly trail?: readonly Omit<LetterEvent, 'by'>[];
+  /** Of a dead record with several destinations: those that did not get it. */
+  readonly deadLetters?: readonly DestinationDeadLetter[];
   /** Of a Kafka record that was acknowledged at the first attempt. */
   readonly run?: AcknowledgedRun;
 }

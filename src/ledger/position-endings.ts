@@ -2,13 +2,13 @@ import type { Ending } from './acknowledgments.port.js';
 import type { DeadLetter, DeadLetterWriter } from './dead-letter-writer.port.js';
 import type { DestinationCodes } from './destination-codes.js';
 import type { KafkaMark, KafkaMarks } from './kafka-marks.js';
+import { acceptedAtMsOf } from './endings.js';
 import { originalOf } from './kafka-position.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
 import type { PartitionBooks } from './partition-books.js';
 import {
-  acceptedAtMsOf,
   exceptionParameters,
-  isException,
+  exceptionsOf,
   outputParameters,
   type PositionEnding,
 } from './position-parameters.js';
@@ -27,9 +27,10 @@ export interface PositionBatch {
   committed(): number;
 }
 
-/** Ends that go into one statement: without a table, or with rows of that table. */
+/** Ends that go into one statement: without a table, or with rows of that table; or parts, which end nothing. */
 interface Group {
   readonly table: string;
+  readonly isPart: boolean;
   readonly endings: PositionEnding[];
 }
 
@@ -40,6 +41,8 @@ const UTF8 = 'utf8';
  * Enters the ends of Kafka records: the watermark's bits, and in the same statement whatever they need beside it.
  *
  * PE1 a bit is set by the statement that writes the record's rows, so a redelivered record has all of its end or nothing.
+ *     But for output rows of a record with several destinations: they come before the end, and have the record's id as
+ *     their key.
  * PE2 an end whose partition isn't ours, or whose record has ended, writes nothing: somebody else answers for it.
  * PE3 what is known of a partition changes only when its transaction was committed.
  */
@@ -87,18 +90,21 @@ export class PositionEndings {
       if (place === undefined || place.mark.books.has(place.offset)) continue;
       const isDelivered = ending.terminal.status === 'acknowledged';
       const table = (isDelivered ? ending.output?.table : undefined) ?? NO_TABLE;
-      const group = groups.get(table) ?? { table, endings: [] };
-      groups.set(table, group);
-      group.endings.push({ ...place, ending });
+      const isPart = ending.step === 'part';
+      if (isPart && table === NO_TABLE) continue;
+      const name = isPart ? `part ${table}` : table;
+      const group = groups.get(name) ?? { table, isPart, endings: [] };
+      groups.set(name, group);
+      group.endings.push({ ...place, ending, record: ending.record });
     }
     return [...groups.values()];
   }
 
   private async enter(
-    { table, endings }: Group,
+    { table, isPart, endings }: Group,
     entries: readonly Entry[],
   ): Promise<{ dead: DeadLetter[]; kept: ReadonlySet<KafkaMark> }> {
-    const exceptions = endings.filter(isException);
+    const exceptions = isPart ? [] : endings.flatMap(exceptionsOf);
     const { rows } = await this.session.query<EndedRow>(this.statement(table), [
       ...watermarkParameters(entries),
       ...exceptionParameters(exceptions, this.destinations),
@@ -131,13 +137,19 @@ interface Entry {
   readonly books: PartitionBooks;
 }
 
-/** The watermarks as they are after this group; `next` carries them from one group of the transaction to the next. */
-function booksAfter({ endings }: Group, next: Map<KafkaMark, PartitionBooks>): readonly Entry[] {
+/**
+ * The watermarks as they are after this group; `next` carries them from one group of the transaction to the next. Parts
+ * leave them as they are: written again, they are the fence.
+ */
+function booksAfter(
+  { endings, isPart }: Group,
+  next: Map<KafkaMark, PartitionBooks>,
+): readonly Entry[] {
   const offsets = new Map<KafkaMark, bigint[]>();
   for (const { mark, offset } of endings) {
-    const known = offsets.get(mark);
-    if (known === undefined) offsets.set(mark, [offset]);
-    else known.push(offset);
+    const known = offsets.get(mark) ?? [];
+    offsets.set(mark, known);
+    if (!isPart) known.push(offset);
   }
   return [...offsets].map(([mark, ended]) => {
     const books = (next.get(mark) ?? mark.books).with(ended);
@@ -146,8 +158,7 @@ function booksAfter({ endings }: Group, next: Map<KafkaMark, PartitionBooks>): r
   });
 }
 
-function letterOf({ ending, mark, offset }: PositionEnding): DeadLetter {
-  const { record } = ending;
+function letterOf({ ending, record, mark, offset }: PositionEnding): DeadLetter {
   const original = originalOf(record);
   const key = original?.key ?? null;
   return {

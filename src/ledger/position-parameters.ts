@@ -1,22 +1,33 @@
 import type { Ending, OutputRow } from './acknowledgments.port.js';
 import { int2Array, int4Array, int8Array, textArray } from './binary-array.js';
 import type { DestinationCodes } from './destination-codes.js';
+import { acceptedAtMsOf } from './endings.js';
 import type { MarkedOffset } from './kafka-marks.js';
+import type { PipelineRecord } from '../pipeline/record.js';
 import { OUTCOME } from './statements/acknowledge.statements.js';
 import { DEAD } from './statements/kafka.statements.js';
 
 /** The end of a Kafka record, and where it is entered. */
 export interface PositionEnding extends MarkedOffset {
   readonly ending: Ending;
+  /** The record as its origin knows it. */
+  readonly record: PipelineRecord;
 }
 
-/** A plain end is a bit of the watermark; everything else is a row of its own. */
-export function isException({ ending }: PositionEnding): boolean {
-  return ending.terminal.status !== 'acknowledged' || ending.attempts > 1;
+/**
+ * A plain end is a bit of the watermark; everything else is a row of its own. Of a record with several destinations all
+ * have a row as soon as one needs it.
+ */
+export function exceptionsOf(position: PositionEnding): readonly PositionEnding[] {
+  const { ending } = position;
+  const { others } = ending;
+  if (others === undefined) return isException(ending) ? [position] : [];
+  const all = [ending, ...others].filter(({ destination }) => destination !== '');
+  return all.some(isException) ? all.map((one) => ({ ...position, ending: one })) : [];
 }
 
-export function acceptedAtMsOf({ record }: Ending): number {
-  return record.acceptedAtMs > 0 ? record.acceptedAtMs : record.receivedAtMs;
+function isException({ terminal, attempts }: Ending): boolean {
+  return terminal.status !== 'acknowledged' || attempts > 1;
 }
 
 /** Parameters $8 to $17 of the statement that ends positions. */

@@ -10,7 +10,7 @@ import { takeTurn } from './acknowledge-turn.js';
 import { Acknowledgments, type Ending, type RefusedEnding } from './acknowledgments.port.js';
 import { int8Array } from './binary-array.js';
 import type { DeadLetterWriter } from './dead-letter-writer.port.js';
-import { withoutRepeated } from './endings.js';
+import { endingKey, withoutRepeated } from './endings.js';
 import { EndingTransaction } from './ending-transaction.js';
 import { LedgerStoppedError } from './errors/ledger-stopped.error.js';
 import { FlushQueue, type FlushCall } from './flush-queue.js';
@@ -87,8 +87,8 @@ export class PostgresAcknowledgments extends Acknowledgments {
     const endings = withoutRepeated(calls.flatMap((call) => call.items));
     const refused = await this.enter(endings);
     if (refused.length === 0) return calls.map(() => refused);
-    const byRecord = new Map(refused.map((one) => [one.ending.record.id, one]));
-    return calls.map((call) => call.items.flatMap(({ record }) => byRecord.get(record.id) ?? []));
+    const byKey = new Map(refused.map((one) => [endingKey(one.ending), one]));
+    return calls.map((call) => call.items.flatMap((item) => byKey.get(endingKey(item)) ?? []));
   }
 
   private async enter(endings: readonly Ending[]): Promise<readonly RefusedEnding[]> {
@@ -102,7 +102,7 @@ export class PostgresAcknowledgments extends Acknowledgments {
         if (this.ledger.generation === generation) open = this.forget(open);
         else
           open = this.forget(
-            open.filter(({ record }) => ended.has(record.id)),
+            open.filter((ending) => ended.has(endingKey(ending))),
             open,
           );
       } catch (error) {
@@ -128,7 +128,9 @@ export class PostgresAcknowledgments extends Acknowledgments {
 
   /** Takes what has ended out of the journal's level; returns the rest of `all`. */
   private forget(ended: readonly Ending[], all: readonly Ending[] = ended): readonly Ending[] {
-    for (const { record } of ended) this.ledger.level.remove(record.id);
+    for (const { record, step } of ended) {
+      if (step !== 'part') this.ledger.level.remove(record.id);
+    }
     if (ended.length === all.length) return [];
     const gone = new Set(ended);
     return all.filter((ending) => !gone.has(ending));

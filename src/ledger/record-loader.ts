@@ -14,7 +14,14 @@ type LoadedRow = [
   key: string | null,
   headers: Buffer | null,
   payload: Buffer,
+  acknowledgedBy: string[] | null,
 ];
+
+interface LoadedInto {
+  readonly credit: Lot;
+  readonly origin: Origin;
+  readonly destinations: readonly string[];
+}
 
 /** Reads records of the backlog back into memory, when credits for them are there (O8). */
 export class RecordLoader {
@@ -24,10 +31,11 @@ export class RecordLoader {
   async load(ids: readonly string[], credit: Lot, origin: Origin): Promise<PipelineRecord[]> {
     const rows = new Map((await this.read(ids)).map((row) => [row[0], row]));
     const records: PipelineRecord[] = [];
+    const { destinations } = this.ledger;
     for (const id of ids) {
       const row = rows.get(id);
       if (row === undefined) this.ledger.level.remove(id);
-      else records.push(recordOf(row, credit, origin));
+      else records.push(recordOf(row, { credit, origin, destinations }));
     }
     this.ledger.backlog.remove(ids);
     return records;
@@ -53,8 +61,8 @@ export class RecordLoader {
   }
 }
 
-function recordOf(row: LoadedRow, credit: Lot, origin: Origin): PipelineRecord {
-  const [id, acceptedAt, partition, priority, tenant, key, headers, body] = row;
+function recordOf(row: LoadedRow, { credit, origin, destinations }: LoadedInto): PipelineRecord {
+  const [id, acceptedAt, partition, priority, tenant, key, headers, body, acknowledgedBy] = row;
   const acceptedAtMs = Number(acceptedAt);
   return {
     id,
@@ -79,6 +87,15 @@ function recordOf(row: LoadedRow, credit: Lot, origin: Origin): PipelineRecord {
     verdict: { kind: 'accepted' },
     keyBytes: undefined,
     unsafeNumber: undefined,
+    deliverTo: without(destinations, acknowledgedBy),
     terminal: undefined,
   };
+}
+
+function without(
+  destinations: readonly string[],
+  acknowledgedBy: readonly string[] | null,
+): ReadonlySet<string> | undefined {
+  if (acknowledgedBy === null) return undefined;
+  return new Set(destinations.filter((name) => !acknowledgedBy.includes(name)));
 }

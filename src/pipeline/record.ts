@@ -103,6 +103,11 @@ export interface PipelineRecord {
    * when the record is invalid anyway. Otherwise set once.
    */
   verdict: Verdict | undefined;
+  /**
+   * Names of the sinks that still have to acknowledge it: the others did so before a restart, or before it became a dead
+   * letter that is sent again. Undefined: all sinks. A sink that is no longer configured counts for nothing.
+   */
+  readonly deliverTo: ReadonlySet<string> | undefined;
   /** Set once, when its end is decided. */
   terminal: Terminal | undefined;
 }

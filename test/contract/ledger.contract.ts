@@ -198,6 +198,95 @@ export function describeLedgerContract(
       expect(journal.snapshot().records).toBe(2);
     });
 
+    it('keeps a record of which one of several destinations has its part, and ends it with the last (SE1)', async () => {
+      const { journal, acknowledgments, statusOf, delivered } = await start();
+      const record = makeRecord();
+      await journal.append([record]);
+      const parts = [
+        ending(record, { step: 'part', destination: 'kafka', externalId: 'out:1:7' }),
+        { ...withOutput(record, '{"n":1}'), step: 'part' as const },
+      ];
+      await expect(acknowledgments.finish(parts)).resolves.toEqual([]);
+      await expect(statusOf(record.id)).resolves.toMatchObject({ status: 'accepted' });
+      expect(await delivered()).toEqual([record.id]);
+      expect(journal.snapshot().records).toBe(1);
+      const last = ending(record, { step: 'last', destination: 'callback', others: parts });
+      await expect(acknowledgments.finish([last])).resolves.toEqual([]);
+      await expect(statusOf(record.id)).resolves.toMatchObject({ status: 'acknowledged' });
+      expect(journal.snapshot()).toMatchObject({ records: 0, bytes: 0 });
+    });
+
+    it('enters parts again with the effect of once, and no output row after the end (SE2)', async () => {
+      const { journal, acknowledgments, statusOf, delivered } = await start();
+      const [twice, dead] = makeRecords(2) as [PipelineRecord, PipelineRecord];
+      await journal.append([twice, dead]);
+      const part = (record: PipelineRecord): Ending => ({
+        ...withOutput(record, '{"n":1}'),
+        step: 'part',
+      });
+      await acknowledgments.finish([part(twice), part(twice)]);
+      await acknowledgments.finish([part(twice)]);
+      expect(await delivered()).toEqual([twice.id]);
+      const letter = { status: 'dead-lettered', reason: 'rejected' } as const;
+      await acknowledgments.finish([ending(dead, { step: 'last', terminal: letter })]);
+      await expect(acknowledgments.finish([part(dead)])).resolves.toEqual([]);
+      expect(await delivered()).toEqual([twice.id]);
+      await expect(statusOf(dead.id)).resolves.toMatchObject({ status: 'dead-lettered' });
+    });
+
+    it('enters a part before the end that comes in the same call, in whatever order', async () => {
+      const { journal, acknowledgments, statusOf, delivered } = await start();
+      const record = makeRecord();
+      await journal.append([record]);
+      await acknowledgments.finish([
+        ending(record, { step: 'last', destination: 'kafka' }),
+        { ...withOutput(record, '{"n":1}'), step: 'part' },
+      ]);
+      expect(await delivered()).toEqual([record.id]);
+      await expect(statusOf(record.id)).resolves.toMatchObject({ status: 'acknowledged' });
+    });
+
+    it('ends a record that needs no destination any more', async () => {
+      const { journal, acknowledgments, statusOf } = await start();
+      const record = makeRecord();
+      await journal.append([record]);
+      await acknowledgments.finish([ending(record, { step: 'part', destination: 'kafka' })]);
+      await acknowledgments.finish([ending(record, { step: 'last', destination: '' })]);
+      await expect(statusOf(record.id)).resolves.toMatchObject({ status: 'acknowledged' });
+      expect(journal.snapshot().records).toBe(0);
+    });
+
+    it('names a refused part, and neither other parts nor the end of its record', async () => {
+      const { journal, acknowledgments, statusOf } = await start();
+      const record = makeRecord();
+      await journal.append([record]);
+      const bad: Ending = { ...withOutput(record, '{'), step: 'part' };
+      const good = ending(record, { step: 'part', destination: 'kafka' });
+      const refused = await acknowledgments.finish([bad, good]);
+      expect(refused.map((one) => one.ending)).toEqual([bad]);
+      await expect(statusOf(record.id)).resolves.toMatchObject({ status: 'accepted' });
+    });
+
+    it('brings a record that has parts back for the other destinations only', async () => {
+      const { journal, acknowledgments, restart } = await start();
+      const [none, one, all] = makeRecords(3) as [PipelineRecord, PipelineRecord, PipelineRecord];
+      await journal.append([none, one, all]);
+      const part = (record: PipelineRecord, destination: string): Ending =>
+        ending(record, { step: 'part', destination });
+      await acknowledgments.finish([part(one, 'kafka'), part(one, 'no longer configured')]);
+      await acknowledgments.finish(
+        ['postgres', 'kafka', 'callback'].map((destination) => part(all, destination)),
+      );
+      ledger = await restart();
+      const ids = [none.id, one.id, all.id];
+      const loaded = await ledger.journal.load(ids, freeLot(3), silentOrigin);
+      expect(loaded.map(({ deliverTo }) => deliverTo)).toEqual([
+        undefined,
+        new Set(['postgres', 'callback']),
+        new Set(),
+      ]);
+    });
+
     it('leaves what has not ended to the next process, in the order of acceptance', async () => {
       const { journal, acknowledgments, restart } = await start();
       const records = makeRecords(6, () => ({

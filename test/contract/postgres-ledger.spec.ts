@@ -22,9 +22,9 @@ async function openOn(
     acknowledgments,
     statusOf: (id) => lookup.find(id),
     delivered: async () =>
-      (await db.pool.query<{ id: string }>('SELECT record_id AS id FROM delivered')).rows.map(
-        ({ id }) => id,
-      ),
+      (
+        await db.pool.query<{ id: string }>('SELECT record_id AS id FROM delivered ORDER BY 1')
+      ).rows.map(({ id }) => id),
     expireKeys: () =>
       db.pool.query(`UPDATE idempotency_key SET expires_at = now() - interval '1 ms'`),
     restart: async () => {

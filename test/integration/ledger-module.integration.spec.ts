@@ -54,6 +54,7 @@ describe('LedgerModule', () => {
             partitions: 4,
             idempotencyTtlHours: 24,
             maxRecords: journalMaxRecords,
+            destinations: ['postgres'],
             maxBytes: journalMaxBytes,
           }),
         }),

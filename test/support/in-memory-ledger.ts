@@ -21,6 +21,8 @@ export class InMemoryBooks {
   readonly ended = new Map<string, Ending>();
   /** The record that has an idempotency key. */
   readonly keys = new Map<string, PipelineRecord>();
+  /** Acknowledgments of records with several destinations, by record and destination. */
+  readonly parts = new Map<string, Map<string, Ending>>();
   /** By table, in the order of delivery. */
   readonly outputs = new Map<string, Ending[]>();
 }
@@ -28,6 +30,7 @@ export class InMemoryBooks {
 export interface InMemoryBounds {
   readonly maxRecords?: number;
   readonly maxBytes?: number;
+  readonly destinations?: readonly string[];
 }
 
 /** The journal for stage tests and benches: no I/O, answers in the next microtask. */
@@ -131,6 +134,12 @@ export class InMemoryJournal extends Journal {
     for (const listener of this.listeners) listener(added);
   }
 
+  private openFor(id: string): ReadonlySet<string> | undefined {
+    const { destinations = ['postgres', 'kafka', 'callback'] } = this.bounds;
+    const parts = this.books.parts.get(id);
+    return parts && new Set(destinations.filter((name) => !parts.has(name)));
+  }
+
   async load(ids: readonly string[], credit: Lot, origin: Origin): Promise<PipelineRecord[]> {
     const loaded = new Set(ids);
     this.left = this.left.filter((entry) => !loaded.has(entry.id));
@@ -150,6 +159,7 @@ export class InMemoryJournal extends Journal {
         verdict: { kind: 'accepted' },
         keyBytes: undefined,
         unsafeNumber: undefined,
+        deliverTo: this.openFor(id),
         terminal: undefined,
       };
       return [again];
@@ -165,16 +175,34 @@ export class InMemoryAcknowledgments extends Acknowledgments {
 
   async finish(endings: readonly Ending[]): Promise<readonly RefusedEnding[]> {
     const refused: RefusedEnding[] = [];
-    for (const ending of endings) {
+    // As in one transaction: parts first.
+    const isPart = ({ step }: Ending): boolean => step === 'part';
+    const ordered = [...endings.filter(isPart), ...endings.filter((each) => !isPart(each))];
+    for (const ending of ordered) {
       const error = refusalOf(ending);
-      if (error !== undefined) {
-        refused.push({ ending, error, sqlState: '22P02' });
-      } else if (this.takeOut(ending.record)) {
+      if (error !== undefined) refused.push({ ending, error, sqlState: '22P02' });
+      else if (isPart(ending)) this.enterPart(ending);
+      else if (this.takeOut(ending.record)) {
         this.books.ended.set(ending.record.id, ending);
         this.write(ending);
       }
     }
     return refused;
+  }
+
+  private enterPart(ending: Ending): void {
+    const { record, destination, output } = ending;
+    const hasEnded =
+      record.source === 'kafka'
+        ? this.books.ended.has(record.id)
+        : !this.books.journal.has(record.id);
+    if (output !== undefined && hasEnded) return;
+    const rows = output === undefined ? [] : (this.books.outputs.get(output.table) ?? []);
+    if (!rows.some((row) => row.record.id === record.id)) this.write(ending);
+    if (record.source === 'kafka') return;
+    const parts = this.books.parts.get(record.id) ?? new Map<string, Ending>();
+    this.books.parts.set(record.id, parts);
+    if (!parts.has(destination)) parts.set(destination, ending);
   }
 
   /** Whether the record has not ended yet: a Kafka record is in no journal, its broker has it. */

@@ -46,6 +46,7 @@ export function makeLedger(url: string, options: TestLedgerOptions = {}): TestLe
     maxRecords: 100_000,
     maxBytes: 2 ** 30,
     idempotencyTtlHours: 24,
+    destinations: ['postgres', 'kafka', 'callback'],
     ...overrides,
     database: {
       clientConfig: (applicationName) => ({
@@ -135,6 +136,7 @@ export function makeRecord(fields: Partial<PipelineRecord> = {}): PipelineRecord
     verdict: undefined,
     keyBytes: undefined,
     unsafeNumber: undefined,
+    deliverTo: undefined,
     terminal: undefined,
     ...fields,
   };

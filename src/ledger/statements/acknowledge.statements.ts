@@ -4,11 +4,11 @@ import type { Statement } from '../ledger-session.js';
 export const OUTCOME = { acknowledged: 0, discarded: 1 } as const;
 
 /** Own partitions, read without a lock: a lock here and in the flush would cost multixacts. */
-const own = (tokens: string): string =>
+export const own = (tokens: string): string =>
   `own AS MATERIALIZED (SELECT partition FROM partition_lease WHERE token = ANY(${tokens}::bigint[]))`;
 
 /** Counts what has ended; slot 1, so that it never waits for the flush's row. */
-const counted = (instance: string): string => `counted AS (
+export const counted = (instance: string): string => `counted AS (
   INSERT INTO total AS t (instance, slot, source, acknowledged, discarded)
   SELECT ${instance}, 1, 'rest', count(*) FILTER (WHERE outcome = ${OUTCOME.acknowledged}), count(*) FILTER (WHERE outcome = ${OUTCOME.discarded})
   FROM ended HAVING count(*) > 0
@@ -16,7 +16,7 @@ const counted = (instance: string): string => `counted AS (
   SET acknowledged = t.acknowledged + excluded.acknowledged, discarded = t.discarded + excluded.discarded)`;
 
 /** Ids only when some did not come back: they had ended before, or belong to somebody else by now. */
-const ANSWER = `SELECT count(*)::int, CASE WHEN count(*) < cardinality($1::uuid[]) THEN array_agg(record_id::text) END FROM ended`;
+export const ANSWER = `SELECT count(*)::int, CASE WHEN count(*) < cardinality($1::uuid[]) THEN array_agg(record_id::text) END FROM ended`;
 
 /** $1 ids, $2 outcomes, $3 attempts, $4 destinations, $5 external ids, $6 reasons, $7 own tokens, $8 instance. */
 export const ACKNOWLEDGE: Statement = {

@@ -1,4 +1,5 @@
 import type { Statement } from '../ledger-session.js';
+import { OUTCOME } from './acknowledge.statements.js';
 
 /** Of both flush statements: which partitions are ours, locked until the commit. */
 export const OWN = `own AS MATERIALIZED (SELECT partition FROM partition_lease WHERE token = ANY($8::bigint[]) FOR KEY SHARE)`;
@@ -60,9 +61,11 @@ ON CONFLICT (instance, slot, source) DO UPDATE
 SET accepted = t.accepted + excluded.accepted, discarded = t.discarded + excluded.discarded`,
 };
 
-/** $1 ids. */
+/** $1 ids. The last column: the destinations that have acknowledged it already, null for none. */
 export const LOAD_RECORDS: Statement = {
   name: 'ledger-load',
-  text: `SELECT record_id, (extract(epoch FROM accepted_at) * 1000)::bigint, partition, priority, tenant, key, headers, payload
-FROM journal WHERE record_id = ANY($1::uuid[])`,
+  text: `SELECT record_id, (extract(epoch FROM accepted_at) * 1000)::bigint, partition, priority, tenant, key, headers, payload,
+  (SELECT array_agg(d.name) FROM acknowledgment a JOIN destination d ON d.code = a.destination
+   WHERE a.record_id = j.record_id AND a.outcome = ${OUTCOME.acknowledged})
+FROM journal j WHERE record_id = ANY($1::uuid[])`,
 };

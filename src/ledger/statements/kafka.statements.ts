@@ -79,7 +79,8 @@ const IS_NEW = `CASE WHEN u.offset_ < o.low THEN false
 
 /**
  * The ends of Kafka records: watermarks, exceptions, totals and, with a table, output rows. What is written is decided by
- * the watermark, as it is by the journal row for REST: a partition that isn't kept writes nothing.
+ * the watermark, as it is by the journal row for REST: a partition that isn't kept writes nothing. A record with several
+ * destinations has a row for each of them, and counts once.
  *
  * $1 to $7 as above; exceptions: $8 sources, $9 partitions, $10 offsets, $11 tenants, $12 epoch ms of acceptance,
  * $13 destinations, $14 outcomes, $15 attempts, $16 external ids, $17 reasons; $18 instance; with a table: $19 sources,
@@ -112,9 +113,9 @@ position AS (
   FROM judged WHERE is_new AND outcome <> ${DEAD}
   ON CONFLICT DO NOTHING),
 ${output}ended AS (
-  SELECT (SELECT coalesce(sum(records + above), 0) FROM kept) AS all_ends, count(*) FILTER (WHERE outcome = ${DEAD}) AS dead,
-    count(*) FILTER (WHERE outcome = ${OUTCOME.discarded}) AS discarded
-  FROM judged WHERE is_new),
+  SELECT (SELECT coalesce(sum(records + above), 0) FROM kept) AS all_ends, count(DISTINCT place) FILTER (WHERE outcome = ${DEAD}) AS dead,
+    count(DISTINCT place) FILTER (WHERE outcome = ${OUTCOME.discarded}) AS discarded
+  FROM (SELECT outcome, (source, partition, offset_) AS place FROM judged WHERE is_new) n),
 counted AS (
   INSERT INTO total AS t (instance, slot, source, acknowledged, dead_lettered, discarded)
   SELECT $18, 1, 'kafka', all_ends - dead - discarded, dead, discarded FROM ended WHERE all_ends > 0

@@ -52,6 +52,7 @@ export class RecordSource {
       verdict: undefined,
       keyBytes: undefined,
       unsafeNumber: undefined,
+      deliverTo: undefined,
       terminal: undefined,
     };
   }
