@@ -67,7 +67,13 @@ describe('FinalSink without a lease', () => {
     const { runtime, settlement } = harness;
     const lease = { heldUntilMs: -Infinity };
     const options = finalSinkOptions.schema.parse({});
-    const stage = new FinalSinkStage(runtime, options, settlement, sink, lease);
+    const stage = new FinalSinkStage(
+      runtime,
+      options,
+      settlement,
+      [{ sink, isRequired: true }],
+      lease,
+    );
     harness.egress.connect(stage);
     await stage.start();
     await harness.accept([1, 2]);

@@ -33,6 +33,23 @@ export interface PendingAcknowledgmentsSnapshot {
   readonly duplicates: number;
 }
 
+/** Of several destinations together. */
+export function sumOf(
+  snapshots: readonly PendingAcknowledgmentsSnapshot[],
+): PendingAcknowledgmentsSnapshot {
+  const sum = (field: keyof PendingAcknowledgmentsSnapshot): number =>
+    snapshots.reduce((total, snapshot) => total + snapshot[field], 0);
+  return {
+    pending: sum('pending'),
+    limit: sum('limit'),
+    acknowledged: sum('acknowledged'),
+    rejected: sum('rejected'),
+    timedOut: sum('timedOut'),
+    late: sum('late'),
+    duplicates: sum('duplicates'),
+  };
+}
+
 /**
  * What was handed to the destination and has not been answered.
  *

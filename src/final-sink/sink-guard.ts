@@ -2,6 +2,7 @@ import { DestinationGuard } from '../pipeline/destination-guard.js';
 import type { DestinationStatus } from '../pipeline/destinations.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
+import type { BestEffort } from './best-effort.js';
 import type { Sink } from './sinks/sink.js';
 
 /** Longest back-off after the first failed delivery, and after any. */
@@ -28,9 +29,25 @@ export function guardOf(
 }
 
 /** For observers: what the sink says of itself when it is not ready, else what its guard has seen. */
-export function statusOf(sink: Sink, guard: DestinationGuard): DestinationStatus {
+export function statusOf({
+  sink,
+  guard,
+  bestEffort,
+}: {
+  readonly sink: Sink;
+  readonly guard: DestinationGuard;
+  readonly bestEffort: BestEffort | undefined;
+}): DestinationStatus {
   const own = sink.status?.();
   const isOwn = own !== undefined && own.state !== 'ready';
   const { state, detail } = isOwn ? own : guard.condition();
-  return { ...own, name: sink.name, kind: 'sink', state, detail, guard: guard.snapshot() };
+  return {
+    ...own,
+    name: sink.name,
+    kind: 'sink',
+    state,
+    detail,
+    guard: guard.snapshot(),
+    ...(bestEffort !== undefined && { bestEffort: bestEffort.snapshot() }),
+  };
 }

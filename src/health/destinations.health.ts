@@ -19,9 +19,7 @@ export class DestinationsHealthIndicator {
   notFailed(): (() => HealthIndicatorResult)[] {
     return this.destinations.all().map((status) => () => {
       const session = this.health.check(checkOf(status));
-      return status.state === 'failed'
-        ? session.down(shownOf(status))
-        : session.up(shownOf(status));
+      return hasFailed(status) ? session.down(shownOf(status)) : session.up(shownOf(status));
     });
   }
 
@@ -29,12 +27,17 @@ export class DestinationsHealthIndicator {
   inDetail(): (() => HealthIndicatorResult)[] {
     return this.destinations.all().map((status) => () => {
       const session = this.health.check(checkOf(status));
-      if (status.state === 'failed') return session.down(detailOf(status));
+      if (hasFailed(status)) return session.down(detailOf(status));
       return status.state === 'ready'
         ? session.up(detailOf(status))
         : session.degraded(detailOf(status));
     });
   }
+}
+
+/** Nobody waits for a sink that is not required. */
+function hasFailed({ state, bestEffort }: DestinationStatus): boolean {
+  return state === 'failed' && bestEffort === undefined;
 }
 
 function checkOf({ name, kind }: DestinationStatus): string {
@@ -51,10 +54,11 @@ function shownOf({ name, topic, state, detail }: DestinationStatus) {
 }
 
 function detailOf(status: DestinationStatus) {
-  const { guard, producer } = status;
+  const { guard, producer, bestEffort } = status;
   return {
     ...shownOf(status),
     ...guardDetailOf(guard),
+    ...(bestEffort !== undefined && { bestEffort }),
     ...(producer !== undefined && producerDetailOf(producer)),
   };
 }

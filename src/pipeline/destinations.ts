@@ -26,7 +26,8 @@ export type FailedAttemptEnd =
   | 'rejected'
   | 'attempts-used-up'
   | 'retry-budget'
-  | 'unsafe-number';
+  | 'unsafe-number'
+  | 'pipeline';
 
 /** What the guard of a destination has seen and decided. */
 export interface GuardSnapshot {
@@ -46,6 +47,14 @@ export interface GuardSnapshot {
   readonly failedAttempts: Readonly<Record<FailedAttemptEnd, number>>;
 }
 
+/** What became of the records for a sink that is not required, since the start. */
+export interface BestEffortSnapshot {
+  readonly delivered: number;
+  /** Not offered to it: it had its bound of records inside. */
+  readonly skipped: number;
+  readonly givenUp: number;
+}
+
 /** Where it stands, and why, as a sentence. */
 export interface DestinationCondition {
   readonly state: DestinationState;
@@ -58,6 +67,8 @@ export interface DestinationStatus extends DestinationCondition {
   readonly name: string;
   readonly kind: 'egress' | 'sink';
   readonly guard: GuardSnapshot;
+  /** Of a sink that is not required: what became of its records. No health depends on it. */
+  readonly bestEffort?: BestEffortSnapshot;
   /** Of a Kafka sink. */
   readonly topic?: string;
   readonly producer?: KafkaSinkSnapshot;

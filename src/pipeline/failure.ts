@@ -17,7 +17,7 @@ export interface Failure {
   /** Two transactions met (SQLSTATE 40): it says nothing about the destination, so the breaker does not count it. */
   readonly isConflict?: boolean;
   /** Of a `final` one: the reason of the dead letter. Default `rejected`. */
-  readonly reason?: 'unsafe-number';
+  readonly reason?: 'unsafe-number' | 'pipeline';
 }
 
 /** Answers about the destination rather than the record: a credential, a proxy without a service behind it. */

@@ -44,7 +44,8 @@ export type Consequence =
     }
   | {
       readonly kind: 'dead-letter';
-      readonly reason: 'rejected' | 'attempts-used-up' | 'retry-budget' | 'unsafe-number';
+      readonly reason:
+        'rejected' | 'attempts-used-up' | 'retry-budget' | 'unsafe-number' | 'pipeline';
     };
 
 type DeadLetter = Extract<Consequence, { kind: 'dead-letter' }>;
@@ -75,6 +76,7 @@ export class RetryPolicy {
     'attempts-used-up': 0,
     'retry-budget': 0,
     'unsafe-number': 0,
+    pipeline: 0,
   };
   private successCount = 0;
 

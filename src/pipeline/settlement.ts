@@ -58,6 +58,14 @@ export class Settlement {
   }
 
   /**
+   * Enters what single destinations of records have acknowledged; the records go on. Waits and rejects like `finish`, and
+   * resolves with what the books refuse.
+   */
+  enterParts(parts: readonly Ending[]): Promise<readonly RefusedEnding[]> {
+    return this.acknowledgments.finish(parts);
+  }
+
+  /**
    * The end of a record that can't be delivered: a dead letter, or discarded where there are none. One that was sent
    * again goes back to its letter, which needs no room. Rejects when the ledger stops or the books refuse it: the record
    * stays in the journal.
@@ -67,14 +75,18 @@ export class Settlement {
       return this.end({ ...ending, terminal: { status: 'dead-lettered', reason } });
     }
     if (!this.deadLetters.isEnabled) {
-      return this.end({ ...ending, terminal: { status: 'discarded', reason: 'no-dead-letters' } });
+      return this.end({
+        ...withoutDead(ending),
+        terminal: { status: 'discarded', reason: 'no-dead-letters' },
+      });
     }
     while (this.isFull) await this.waitForRoom();
-    this.entering += 1;
+    const letters = 1 + deadAmong(ending);
+    this.entering += letters;
     try {
       await this.end({ ...ending, terminal: { status: 'dead-lettered', reason } });
     } finally {
-      this.entering -= 1;
+      this.entering -= letters;
     }
   }
 
@@ -136,6 +148,19 @@ export class Settlement {
     for (const [origin, brought] of byOrigin) origin.settled(brought);
     for (const record of records) record.credit.release(1, record.sizeBytes);
   }
+}
+
+const isDead = ({ terminal }: Ending): boolean => terminal.status === 'dead-lettered';
+
+function deadAmong({ others }: Omit<Ending, 'terminal'>): number {
+  return others === undefined ? 0 : others.filter(isDead).length;
+}
+
+function withoutDead(ending: Omit<Ending, 'terminal'>): Omit<Ending, 'terminal'> {
+  const { others } = ending;
+  return others === undefined
+    ? ending
+    : { ...ending, others: others.filter((each) => !isDead(each)) };
 }
 
 function without(endings: readonly Ending[], refused: readonly RefusedEnding[]): readonly Ending[] {

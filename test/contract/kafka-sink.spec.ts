@@ -33,6 +33,7 @@ describe('KafkaSink on a real broker', () => {
     const common = { clock, random: Math.random, logger: quietLogger };
     const connection = { brokers: testBrokers(), clientId: 'contract' };
     const sink = new KafkaSink({
+      name: 'kafka',
       topic,
       breaker: GUARD_SETTINGS,
       ...common,

@@ -42,6 +42,8 @@ describe('PostgresSink on PostgreSQL', () => {
     const table = `delivered_${tables}`;
     const { acknowledgments, journal } = books;
     const sink = new PostgresSink(acknowledgments, {
+      name: 'postgres',
+      isShared: false,
       table,
       ensureTable: (name) => ensureSinkTable(database.pool, name),
     });

@@ -5,13 +5,14 @@ import type { DeliveryOutcome, Sink } from '../../src/final-sink/sinks/sink.js';
 export interface InMemorySinkOptions {
   readonly isOrdered?: boolean;
   readonly maxBatchRecords?: number;
+  readonly name?: string;
 }
 
 const ACKNOWLEDGED: DeliveryOutcome = { kind: 'acknowledged' };
 
 /** A destination in memory: what it has, and how it answers. */
 export class InMemorySink implements Sink {
-  readonly name = 'memory';
+  readonly name: string;
   readonly endsRecords = false;
   readonly repeats = false;
   readonly isOrdered: boolean;
@@ -28,7 +29,12 @@ export class InMemorySink implements Sink {
   answer: (record: PipelineRecord) => DeliveryOutcome | Promise<DeliveryOutcome> | undefined = () =>
     ACKNOWLEDGED;
 
-  constructor({ isOrdered = true, maxBatchRecords = 1000 }: InMemorySinkOptions = {}) {
+  constructor({
+    isOrdered = true,
+    maxBatchRecords = 1000,
+    name = 'memory',
+  }: InMemorySinkOptions = {}) {
+    this.name = name;
     this.isOrdered = isOrdered;
     this.maxBatchRecords = maxBatchRecords;
   }

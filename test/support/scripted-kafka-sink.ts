@@ -52,6 +52,7 @@ export class ScriptedKafka {
     const bounds = { maxRecords, bufferBytes, ackTimeoutMs, idempotent: false };
     const random = (): number => 0.5;
     return new KafkaSink({
+      name: 'kafka',
       topic: 'out',
       breaker: { ...finalSinkOptions.schema.parse({}), ...this.options.breaker },
       clock,

@@ -11,7 +11,7 @@ import {
   finalSinkOptions,
 } from '../../src/final-sink/final-sink.options.js';
 import { FinalSinkStage } from '../../src/final-sink/final-sink.stage.js';
-import type { Sink } from '../../src/final-sink/sinks/sink.js';
+import type { RoutedSink, Sink } from '../../src/final-sink/sinks/sink.js';
 import { type IngressOptions, ingressOptions } from '../../src/ingress/ingress.options.js';
 import { IngressStage } from '../../src/ingress/ingress.stage.js';
 import { type KeyGenOptions, keygenOptions } from '../../src/keygen/keygen.options.js';
@@ -39,6 +39,8 @@ export interface HarnessOptions {
   readonly pipelineCapacity?: number;
   /** Or what makes it, for one that needs the clock. */
   readonly sink?: Sink | ((clock: FakeClock) => Sink);
+  /** In place of it. */
+  readonly sinks?: readonly RoutedSink[];
   readonly maxDeadLetters?: number;
   readonly random?: () => number;
   readonly books?: InMemoryBooks;
@@ -111,7 +113,12 @@ export class StageHarness {
     this.ingress = new IngressStage(runtime, ingress, definition, journal, settlement);
     const destination = destinationOf(definition, egress, clock);
     this.egress = new AsyncEgressStage(runtime, egress, settlement, destination);
-    this.finalSink = new FinalSinkStage(runtime, finalSink, settlement, sink);
+    this.finalSink = new FinalSinkStage(
+      runtime,
+      finalSink,
+      settlement,
+      options.sinks ?? [{ sink, isRequired: true }],
+    );
   }
 
   /** As the lifecycle does: connected upstream to downstream, started sink first. */

@@ -19,7 +19,7 @@ function setUp() {
     folder: '/nowhere',
   });
   const { runtime, controller } = new StageHarness();
-  const sink = new KafkaSinkFactory(options, runtime).create('out');
+  const sink = new KafkaSinkFactory(options, runtime).create({ name: 'kafka', topic: 'out' });
   return { controller, sink };
 }
 

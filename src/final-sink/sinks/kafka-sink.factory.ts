@@ -23,7 +23,7 @@ export class KafkaSinkFactory {
     private readonly runtime: StageRuntime,
   ) {}
 
-  create(topic: string): KafkaSink {
+  create({ name, topic }: { readonly name: string; readonly topic: string }): KafkaSink {
     const { clock, random, controller } = this.runtime;
     const { logger } = this;
     const settings = kafkajsSinkOptionsOf(this.options, topic);
@@ -32,6 +32,7 @@ export class KafkaSinkFactory {
       maxDecompressedBytes: MAX_DECOMPRESSED_BYTES,
     });
     const sink = new KafkaSink({
+      name,
       topic,
       breaker: this.options.finalSink,
       clock,
@@ -39,7 +40,7 @@ export class KafkaSinkFactory {
       createProducer: (policy) => kafkajsSink({ ...settings, ...policy, clock, random, logger }),
       createTopicCheck: this.topicCheckOf(settings),
     });
-    controller.setProcessInput('network', 'kafka producer', () => {
+    controller.setProcessInput('network', `${name} producer`, () => {
       const { queuedBytes, byteCapacity } = sink.status().producer;
       return queuedBytes / byteCapacity;
     });

@@ -15,6 +15,7 @@ import type { PipelineRecord } from '../../pipeline/record.js';
 import type { DeliveryContext, DeliveryOutcome, Sink, SinkStatus } from './sink.js';
 
 export interface KafkaSinkParts {
+  readonly name: string;
   readonly topic: string;
   readonly breaker: Omit<DestinationGuardSettings, 'outagePolicy'>;
   /** Makes the bounded producer; its record bound covers all records that FinalSink hands over. */
@@ -52,7 +53,7 @@ interface Sent extends Outgoing {
  * KS3 a batch goes again as long as one of its records may: giving up a part of it would let others overtake.
  */
 export class KafkaSink implements Sink {
-  readonly name = 'kafka';
+  readonly name: string;
   readonly isOrdered = true;
   readonly repeats = true;
   readonly endsRecords = false;
@@ -68,6 +69,7 @@ export class KafkaSink implements Sink {
 
   constructor(private readonly parts: KafkaSinkParts) {
     const { clock, random } = parts;
+    this.name = parts.name;
     this.breaker = new CircuitBreaker({ ...breakerOptionsOf(parts.breaker), clock, random });
     this.producer = parts.createProducer({
       breaker: this.breaker,

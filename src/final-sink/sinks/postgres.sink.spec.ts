@@ -5,7 +5,12 @@ import { sinkOptions } from '../final-sink.options.js';
 import { PostgresSink } from './postgres.sink.js';
 
 const makeSink = (books: InMemoryBooks, acknowledgments = new InMemoryAcknowledgments(books)) =>
-  new PostgresSink(acknowledgments, { table: 'delivered', ensureTable: async () => undefined });
+  new PostgresSink(acknowledgments, {
+    name: 'postgres',
+    isShared: false,
+    table: 'delivered',
+    ensureTable: async () => undefined,
+  });
 
 describe('PostgresSink', () => {
   it('tells of an outage when the ledger stops: the journal keeps the records', async () => {

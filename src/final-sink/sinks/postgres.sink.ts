@@ -4,6 +4,9 @@ import type { PipelineRecord } from '../../pipeline/record.js';
 import type { DeliveryOutcome, Sink } from './sink.js';
 
 export interface PostgresSinkOptions {
+  readonly name: string;
+  /** It is one of several: its rows are a part of the end (`Ending.step`). */
+  readonly isShared: boolean;
   readonly table: string;
   /** Makes the table unless it exists. */
   readonly ensureTable: (table: string) => Promise<void>;
@@ -12,14 +15,15 @@ export interface PostgresSinkOptions {
 /** What one statement of the ledger takes. */
 const MAX_BATCH_RECORDS = 1000;
 
+const PART = { step: 'part' } as const;
 const ACKNOWLEDGED: DeliveryOutcome = { kind: 'acknowledged' };
 
 /**
  * Delivers into a table of the ledger's database: output row and acknowledgment commit together, so a record is there
- * exactly once, in effect.
+ * exactly once, in effect. Alone, that commit is the record's end; among several sinks it leaves the record in the journal.
  */
 export class PostgresSink implements Sink {
-  readonly name = 'postgres';
+  readonly name: string;
   readonly isOrdered = true;
   readonly repeats = false;
   readonly endsRecords = true;
@@ -29,7 +33,9 @@ export class PostgresSink implements Sink {
   constructor(
     private readonly acknowledgments: Acknowledgments,
     private readonly options: PostgresSinkOptions,
-  ) {}
+  ) {
+    this.name = options.name;
+  }
 
   async start(): Promise<void> {
     const { table, ensureTable } = this.options;
@@ -66,6 +72,7 @@ export class PostgresSink implements Sink {
       terminal: { status: 'acknowledged' },
       attempts: record.attempts + 1,
       destination: this.name,
+      ...(this.options.isShared ? PART : {}),
       output: {
         table: this.options.table,
         key: record.key ?? null,

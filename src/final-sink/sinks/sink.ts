@@ -36,10 +36,13 @@ export interface Sink {
    */
   readonly repeats: boolean;
   /** Of a sink that repeats: asked for leave before each send. Absent: the destination's guard has its own. */
-  readonly breaker?: CircuitBreaker;
+  readonly breaker?: CircuitBreaker | undefined;
   /** All that it has waits out a failure, so that a drain need not wait for it. Absent: false. */
   readonly isHeld?: boolean;
-  /** Delivery and the record's end are one transaction: an acknowledgment is in the books when it is reported. */
+  /**
+   * Delivery and the record's end are one transaction (among several sinks: delivery and the entry of this one): an
+   * acknowledgment is in the books when it is reported.
+   */
   readonly endsRecords: boolean;
   /** Records of a call, at most. */
   readonly maxBatchRecords: number;
@@ -56,9 +59,15 @@ export interface Sink {
   start(): Promise<void>;
   /** Ends connections. Idempotent. */
   stop(): Promise<void>;
-  /** Absent: nothing is known but what its answers say. */
-  status?(): SinkStatus;
+  /** Absent or undefined: nothing is known but what its answers say. */
+  status?(): SinkStatus | undefined;
 }
 
-/** Injects the sink of the running pipeline. */
-export const SINK = Symbol('SINK');
+/** A sink of the pipeline, and whether a record's end waits for it. */
+export interface RoutedSink {
+  readonly sink: Sink;
+  readonly isRequired: boolean;
+}
+
+/** Injects the sinks of the running pipeline: `readonly RoutedSink[]`, at least one of them required. */
+export const SINKS = Symbol('SINKS');

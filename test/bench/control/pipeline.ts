@@ -54,7 +54,7 @@ export function makeStages(controller: BackPressureController): Stages {
     new KeyGenStage(runtime, keygen, definition, inFlight),
     new IngressStage(runtime, ingress, definition, new CountingJournal(), settlement),
     new AsyncEgressStage(runtime, egress, settlement, undefined),
-    new FinalSinkStage(runtime, finalSink, settlement, memorySink),
+    new FinalSinkStage(runtime, finalSink, settlement, [{ sink: memorySink, isRequired: true }]),
   ];
   return { stages, inFlight };
 }
