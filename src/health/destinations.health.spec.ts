@@ -1,6 +1,10 @@
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { makeGuard } from '../../test/support/guard.js';
-import { Destinations, type DestinationState } from '../pipeline/destinations.js';
+import {
+  Destinations,
+  type DestinationState,
+  type DestinationStatus,
+} from '../pipeline/destinations.js';
 import { DestinationsHealthIndicator } from './destinations.health.js';
 
 const producer = {
@@ -18,11 +22,15 @@ const producer = {
   lateAnswers: 1,
 };
 
-function indicatorOf(state: DestinationState, detail?: string): DestinationsHealthIndicator {
+function indicatorOf(
+  state: DestinationState,
+  detail?: string,
+  more: Partial<DestinationStatus> = {},
+): DestinationsHealthIndicator {
   const destinations = new Destinations();
   const guard = makeGuard().snapshot();
   const common = { name: 'kafka', kind: 'sink', topic: 'out', guard, producer } as const;
-  destinations.add(() => ({ ...common, state, detail }));
+  destinations.add(() => ({ ...common, state, detail, ...more }));
   return new DestinationsHealthIndicator(new HealthIndicatorService(), destinations);
 }
 
@@ -41,6 +49,15 @@ describe('DestinationsHealthIndicator', () => {
     const indicator = indicatorOf(state);
     expect(statusOf(indicator.notFailed())).toEqual([ready]);
     expect(statusOf(indicator.inDetail())).toEqual([detail]);
+  });
+
+  it('never fails for a sink that is not required, and says what became of its records', () => {
+    const bestEffort = { delivered: 1, skipped: 2, givenUp: 3 };
+    const indicator = indicatorOf('failed', undefined, { bestEffort });
+    expect(statusOf(indicator.notFailed())).toEqual(['up']);
+    expect(indicator.inDetail()[0]!()).toMatchObject({
+      'sink-kafka': { status: 'degraded', bestEffort },
+    });
   });
 
   it('says why, and what is in the producer', () => {

@@ -1,3 +1,4 @@
+import { BEST_EFFORT_METRICS } from './best-effort-metric-definitions.js';
 import { DESTINATION_METRICS } from './destination-metric-definitions.js';
 import { DEAD_LETTER_METRICS } from './dead-letter-metric-definitions.js';
 import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
@@ -11,4 +12,5 @@ export const ALL_METRICS: readonly MetricDefinition[] = [
   DEAD_LETTER_METRICS,
   KAFKA_SOURCE_METRICS,
   KAFKA_SINK_METRICS,
+  BEST_EFFORT_METRICS,
 ].flatMap((group) => Object.values<MetricDefinition>(group));

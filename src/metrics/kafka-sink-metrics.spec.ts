@@ -35,18 +35,18 @@ describe('KafkaSinkMetrics', () => {
       },
     }));
     expect(await lines()).toEqual([
-      'pipeline_kafka_producer_records 1',
-      'pipeline_kafka_producer_capacity_records 2',
-      'pipeline_kafka_producer_bytes 3',
-      'pipeline_kafka_producer_capacity_bytes 4',
-      'pipeline_kafka_producer_lanes{state="sending"} 5',
-      'pipeline_kafka_producer_lanes{state="held"} 6',
-      'pipeline_kafka_producer_lanes{state="late"} 7',
-      'pipeline_kafka_producer_answers_total{outcome="acknowledged"} 8',
-      'pipeline_kafka_producer_answers_total{outcome="failed"} 9',
-      'pipeline_kafka_producer_sends_total 10',
-      'pipeline_kafka_producer_failed_sends_total 11',
-      'pipeline_kafka_producer_late_answers_total 12',
+      'pipeline_kafka_producer_records{destination="kafka"} 1',
+      'pipeline_kafka_producer_capacity_records{destination="kafka"} 2',
+      'pipeline_kafka_producer_bytes{destination="kafka"} 3',
+      'pipeline_kafka_producer_capacity_bytes{destination="kafka"} 4',
+      'pipeline_kafka_producer_lanes{destination="kafka",state="sending"} 5',
+      'pipeline_kafka_producer_lanes{destination="kafka",state="held"} 6',
+      'pipeline_kafka_producer_lanes{destination="kafka",state="late"} 7',
+      'pipeline_kafka_producer_answers_total{destination="kafka",outcome="acknowledged"} 8',
+      'pipeline_kafka_producer_answers_total{destination="kafka",outcome="failed"} 9',
+      'pipeline_kafka_producer_sends_total{destination="kafka"} 10',
+      'pipeline_kafka_producer_failed_sends_total{destination="kafka"} 11',
+      'pipeline_kafka_producer_late_answers_total{destination="kafka"} 12',
     ]);
   });
 });

@@ -6,7 +6,7 @@ import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
 
 type Readers = Readonly<Record<keyof typeof KAFKA_SINK_METRICS, () => Iterable<Sample>>>;
 
-/** The metrics of the bounded producer; without a Kafka sink they have no samples. */
+/** The metrics of each Kafka sink's bounded producer; without such a sink they have no samples. */
 @Injectable()
 export class KafkaSinkMetrics {
   constructor(private readonly destinations: Destinations) {
@@ -16,13 +16,16 @@ export class KafkaSinkMetrics {
       producerBytes: this.each(({ queuedBytes }) => queuedBytes),
       producerByteCapacity: this.each(({ byteCapacity }) => byteCapacity),
       producerLanes: () =>
-        this.producers().flatMap(({ lanes }) =>
-          Object.entries(lanes).map(([state, value]) => ({ labels: { state }, value })),
+        this.producers().flatMap(({ destination, producer }) =>
+          Object.entries(producer.lanes).map(([state, value]) => ({
+            labels: { destination, state },
+            value,
+          })),
         ),
       producerAnswers: () =>
-        this.producers().flatMap(({ acknowledged, failed }) => [
-          { labels: { outcome: 'acknowledged' }, value: acknowledged },
-          { labels: { outcome: 'failed' }, value: failed },
+        this.producers().flatMap(({ destination, producer: { acknowledged, failed } }) => [
+          { labels: { destination, outcome: 'acknowledged' }, value: acknowledged },
+          { labels: { destination, outcome: 'failed' }, value: failed },
         ]),
       producerSends: this.each(({ sends }) => sends),
       producerFailedSends: this.each(({ failedSends }) => failedSends),
@@ -33,11 +36,19 @@ export class KafkaSinkMetrics {
     }
   }
 
-  private producers(): KafkaSinkSnapshot[] {
-    return this.destinations.all().flatMap(({ producer }) => producer ?? []);
+  private producers(): { readonly destination: string; readonly producer: KafkaSinkSnapshot }[] {
+    return this.destinations
+      .all()
+      .flatMap(({ name, producer }) =>
+        producer === undefined ? [] : { destination: name, producer },
+      );
   }
 
   private each(value: (producer: KafkaSinkSnapshot) => number): () => Sample[] {
-    return () => this.producers().map((producer) => ({ labels: {}, value: value(producer) }));
+    return () =>
+      this.producers().map(({ destination, producer }) => ({
+        labels: { destination },
+        value: value(producer),
+      }));
   }
 }

@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { register } from 'prom-client';
+import { BestEffortMetrics } from './best-effort-metrics.js';
 import { DestinationMetrics } from './destination-metrics.js';
 import { DeadLetterMetrics } from './dead-letter-metrics.js';
 import { KafkaSinkMetrics } from './kafka-sink-metrics.js';
@@ -22,6 +23,7 @@ export class MetricsModule {
       providers: [
         DestinationMetrics,
         DeadLetterMetrics,
+        BestEffortMetrics,
         KafkaSinkMetrics,
         KafkaSourceMetrics,
         PipelineMetrics,

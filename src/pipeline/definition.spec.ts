@@ -131,7 +131,14 @@ describe('the options of every sink', () => {
   });
 
   it.each([
-    [{ name: 'a b' }, 'name must be at most 100 letters, digits and . _ : / - (got "a b")'],
+    [
+      { name: 'a b' },
+      'name must be at most 100 letters, digits and . _ : / -, not egress (got "a b")',
+    ],
+    [
+      { name: 'egress' },
+      'name must be at most 100 letters, digits and . _ : / -, not egress (got "egress")',
+    ],
     [{ map: 1 }, 'map must be a function (got 1)'],
     [{ required: 'no' }, 'required must be true or false (got "no")'],
     [{ maps: 1 }, 'maps is none of its options (name, map, required, topic)'],

@@ -47,7 +47,8 @@ export type SinkDefinition<Payload = never> =
 type OptionsOf<Sink> = Omit<Sink, 'kind'>;
 
 const HTTP_URL = /^https?:\/\/[^\s/@]+(\/\S*)?$/;
-const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/;
+/** `egress` is the external call's in the books. */
+const SINK_NAME = /^(?!egress$)[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/;
 
 /** A field's rule, and how a message says it. */
 interface FieldRule {
@@ -63,7 +64,9 @@ const text = (rule: string, isRight: (value: string) => boolean): FieldRule => (
 });
 
 const COMMON: Readonly<Record<string, FieldRule>> = {
-  name: text('at most 100 letters, digits and . _ : / -', (value) => SINK_NAME.test(value)),
+  name: text('at most 100 letters, digits and . _ : / -, not egress', (value) =>
+    SINK_NAME.test(value),
+  ),
   map: { rule: 'a function', isRight: (value: unknown) => typeof value === 'function' },
   required: { rule: 'true or false', isRight: (value: unknown) => typeof value === 'boolean' },
 };
