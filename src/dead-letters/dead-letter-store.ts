@@ -71,20 +71,25 @@ export class DeadLetterStore extends DeadLetterWriter {
     session: TransactionSession,
     endings: readonly Ending[],
   ): Promise<EndedRedrives> {
-    const ids = endings.map(({ record }) => letterOf(record)!.id);
-    const letters = await lockLetters(session, ids);
+    const letters = await lockLetters(session, idsOf(endings));
     const ended: Ending[] = [];
     const moves: LetterMove[] = [];
     for (const ending of endings) {
-      const { id, redriveCount } = letterOf(ending.record)!;
-      const letter = letters.find((each) => each.id === id);
-      // DL2
-      if (letter?.state !== 'redriving' || letter.redriveCount !== redriveCount) continue;
+      const { id } = letterOf(ending.record)!;
+      if (!isInRedrive(ending, letters)) continue;
       ended.push(ending);
       moves.push(moveOf(id, ending));
       await endOne(session, id, ending);
     }
     return { ended, totals: totalsOf(letters, moves) };
+  }
+
+  async stillRedriving(
+    session: TransactionSession,
+    endings: readonly Ending[],
+  ): Promise<readonly Ending[]> {
+    const letters = await lockLetters(session, idsOf(endings));
+    return endings.filter((ending) => isInRedrive(ending, letters));
   }
 
   committed({ added, redriven, returned }: LetterChange): void {
@@ -102,6 +107,20 @@ export class DeadLetterStore extends DeadLetterWriter {
   }
 }
 
+function idsOf(endings: readonly Ending[]): string[] {
+  return endings.map(({ record }) => letterOf(record)!.id);
+}
+
+/** DL2 */
+function isInRedrive(
+  { record }: Ending,
+  letters: Awaited<ReturnType<typeof lockLetters>>,
+): boolean {
+  const { id, redriveCount } = letterOf(record)!;
+  const letter = letters.find((each) => each.id === id);
+  return letter?.state === 'redriving' && letter.redriveCount === redriveCount;
+}
+
 async function endOne(session: TransactionSession, id: string, ending: Ending): Promise<void> {
   const { record, terminal, destination } = ending;
   const { status, reason } = terminal;
@@ -115,9 +134,14 @@ async function endOne(session: TransactionSession, id: string, ending: Ending): 
     event,
     reasonOf(ending),
     record.stage,
-    letterOf(record)?.destination ?? destination,
+    isSharedFailure(ending) ? null : (letterOf(record)?.destination ?? destination),
     JSON.stringify(record.failures ?? []),
   ]);
+}
+
+/** Several sinks have refused it: the letter stays one for what it was for, and the next redrive goes to all of them. */
+function isSharedFailure({ others = [] }: Ending): boolean {
+  return others.some(({ terminal }) => terminal.status === 'dead-lettered');
 }
 
 function moveOf(id: string, { terminal: { status } }: Ending): LetterMove {

@@ -55,9 +55,9 @@ export const END_REDRIVE: Statement = {
   text: `UPDATE dead_letter SET state = 'redriven', trail = ${trailWith('$2')} WHERE id = $1::bigint`,
 };
 
-/** $1 id, $2 event, $3 reason, $4 stage, $5 destination, $6 attempts. The record has died again: what was accepted stays as it is. */
+/** $1 id, $2 event, $3 reason, $4 stage, $5 destination (null: the same), $6 attempts. The record has died again: what was accepted stays as it is. */
 export const RETURN_LETTER: Statement = {
-  text: `UPDATE dead_letter SET state = 'waiting', trail = ${trailWith('$2')}, reason = $3, stage = $4, destination = $5,
+  text: `UPDATE dead_letter SET state = 'waiting', trail = ${trailWith('$2')}, reason = $3, stage = $4, destination = coalesce($5, destination),
   attempts = attempts || $6::jsonb, dead_lettered_at = now()
 WHERE id = $1::bigint`,
 };

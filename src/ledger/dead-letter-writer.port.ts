@@ -51,6 +51,15 @@ export abstract class DeadLetterWriter {
     endings: readonly Ending[],
   ): Promise<EndedRedrives>;
 
+  /**
+   * Those of the endings whose letter is still being redriven, as it was taken up; nothing changes it before the
+   * transaction ends.
+   */
+  abstract stillRedriving(
+    session: TransactionSession,
+    endings: readonly Ending[],
+  ): Promise<readonly Ending[]>;
+
   /** That transaction has been committed. */
   abstract committed(change: LetterChange): void;
 

@@ -4,7 +4,7 @@ import type { DeadLetterWriter, LetterChange } from './dead-letter-writer.port.j
 import type { DestinationCodes } from './destination-codes.js';
 import { countEnds, TOTAL_SLOT } from './end-totals.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
-import { acceptedAtMsOf } from './position-parameters.js';
+import { acceptedAtMsOf } from './endings.js';
 import { letterOf } from './redriven.js';
 import { quotedTable } from './sink-table.js';
 import { OUTCOME } from './statements/acknowledge.statements.js';
@@ -12,7 +12,7 @@ import * as sql from './statements/redrive.statements.js';
 
 /** Ends of redriven records that one transaction enters. */
 export interface RedriveBatch {
-  /** One step, or none. */
+  /** Parts first. */
   readonly steps: readonly (() => Promise<void>)[];
   /** What the transaction has done to the letters, once it was committed. */
   change(): Omit<LetterChange, 'added'>;
@@ -24,6 +24,7 @@ export interface RedriveBatch {
  *
  * RE1 the letter leaves `redriving` in the transaction that writes acknowledgment, output row and totals.
  * RE2 an end whose letter isn't in that redrive any more writes nothing.
+ * RE3 a part (one of several destinations has the record) writes its rows and leaves the letter where it is.
  */
 export class RedriveEndings {
   private readonly outputs = new Map<string, Statement>();
@@ -38,11 +39,17 @@ export class RedriveEndings {
   /** Plans the transaction. Nothing is sent before the steps are run. */
   batch(endings: readonly Ending[]): RedriveBatch {
     let ended: readonly Ending[] = [];
-    const step = async (): Promise<void> => {
-      ended = await this.enter(endings);
+    const parts = endings.filter(({ step }) => step === 'part');
+    const ends = parts.length === 0 ? endings : endings.filter(({ step }) => step !== 'part');
+    const enterParts = (): Promise<void> => this.enterParts(parts);
+    const enterEnds = async (): Promise<void> => {
+      ended = await this.enter(ends);
     };
     return {
-      steps: endings.length === 0 ? [] : [step],
+      steps: [
+        ...(parts.length === 0 ? [] : [enterParts]),
+        ...(ends.length === 0 ? [] : [enterEnds]),
+      ],
       change: () => {
         const returned = ended.filter(isDead).length;
         return { redriven: ended.length - returned, returned };
@@ -52,7 +59,17 @@ export class RedriveEndings {
 
   private async enter(endings: readonly Ending[]): Promise<readonly Ending[]> {
     const { ended, totals } = await this.deadLetters.endRedrives(this.session, endings);
-    const done = ended.filter((ending) => !isDead(ending));
+    await this.writeRows(ended.filter((ending) => !isDead(ending)));
+    const row = { instanceId: this.instanceId, slot: TOTAL_SLOT.acknowledge };
+    await countEnds(this.session, row, totals);
+    return ended;
+  }
+
+  private async enterParts(parts: readonly Ending[]): Promise<void> {
+    await this.writeRows(await this.deadLetters.stillRedriving(this.session, parts));
+  }
+
+  private async writeRows(done: readonly Ending[]): Promise<void> {
     const rest = done.filter(({ record }) => record.source === 'rest');
     const positions = done.filter(({ record }) => record.source === 'kafka');
     if (rest.length > 0) {
@@ -64,9 +81,6 @@ export class RedriveEndings {
       await this.session.query(sql.ACKNOWLEDGE_REDRIVEN_POSITIONS, values);
     }
     for (const ending of done) await this.writeOutput(ending);
-    const row = { instanceId: this.instanceId, slot: TOTAL_SLOT.acknowledge };
-    await countEnds(this.session, row, totals);
-    return ended;
   }
 
   private rowsOf(endings: readonly Ending[]): Buffer[] {
