@@ -6,6 +6,7 @@ import {
   type EndedRedrives,
   type LetterChange,
 } from '../ledger/dead-letter-writer.port.js';
+import { deadOf } from '../ledger/endings.js';
 import { letterOf } from '../ledger/redriven.js';
 import type { TransactionSession } from '../ledger/transaction-session.js';
 import { PRIORITIES } from '../pipeline/record.js';
@@ -13,7 +14,7 @@ import { DeadLetterEvents } from './dead-letter.events.js';
 import * as sql from './letter.statements.js';
 import { LetterCount } from './letter-count.js';
 import { lockLetters } from './locked-letters.js';
-import { type LetterMove, totalsOf } from './record-standing.js';
+import { type LetterMove, type LockedLetter, totalsOf } from './record-standing.js';
 
 export interface DeadLetterBounds {
   /** EGRESS_MAX_DEAD_LETTER_QUEUE_SIZE */
@@ -71,17 +72,21 @@ export class DeadLetterStore extends DeadLetterWriter {
     session: TransactionSession,
     endings: readonly Ending[],
   ): Promise<EndedRedrives> {
-    const letters = await lockLetters(session, idsOf(endings));
-    const ended: Ending[] = [];
+    const { letters, redriving } = await lockRedrives(session, endings);
     const moves: LetterMove[] = [];
-    for (const ending of endings) {
+    for (const ending of redriving) {
       const { id } = letterOf(ending.record)!;
-      if (!isInRedrive(ending, letters)) continue;
-      ended.push(ending);
       moves.push(moveOf(id, ending));
       await endOne(session, id, ending);
     }
-    return { ended, totals: totalsOf(letters, moves) };
+    return { ended: redriving, totals: totalsOf(letters, moves) };
+  }
+
+  async underRedrive(
+    session: TransactionSession,
+    parts: readonly Ending[],
+  ): Promise<readonly Ending[]> {
+    return (await lockRedrives(session, parts)).redriving;
   }
 
   async stillRedriving(
@@ -107,36 +112,47 @@ export class DeadLetterStore extends DeadLetterWriter {
   }
 }
 
-function idsOf(endings: readonly Ending[]): string[] {
-  return endings.map(({ record }) => letterOf(record)!.id);
-}
-
-/** DL2 */
-function isInRedrive(
-  { record }: Ending,
-  letters: Awaited<ReturnType<typeof lockLetters>>,
-): boolean {
-  const { id, redriveCount } = letterOf(record)!;
-  const letter = letters.find((each) => each.id === id);
-  return letter?.state === 'redriving' && letter.redriveCount === redriveCount;
+/** DL2: those whose letter is in the redrive that their record is of. */
+async function lockRedrives(
+  session: TransactionSession,
+  endings: readonly Ending[],
+): Promise<{ letters: readonly LockedLetter[]; redriving: readonly Ending[] }> {
+  const letters = await lockLetters(
+    session,
+    endings.map(({ record }) => letterOf(record)!.id),
+  );
+  const redriving = endings.filter(({ record }) => {
+    const { id, redriveCount } = letterOf(record)!;
+    const letter = letters.find((each) => each.id === id);
+    return letter?.state === 'redriving' && letter.redriveCount === redriveCount;
+  });
+  return { letters, redriving };
 }
 
 async function endOne(session: TransactionSession, id: string, ending: Ending): Promise<void> {
-  const { record, terminal, destination } = ending;
-  const { status, reason } = terminal;
-  const event = JSON.stringify({ event: status, ...(reason !== undefined && { reason }) });
-  if (status !== 'dead-lettered') {
-    await session.query(sql.END_REDRIVE, [id, event]);
+  const { terminal } = ending;
+  if (terminal.status !== 'dead-lettered') {
+    const event = { event: terminal.status, ...reasonIn(terminal) };
+    await session.query(sql.END_REDRIVE, [id, JSON.stringify(event)]);
     return;
   }
-  await session.query(sql.RETURN_LETTER, [
-    id,
-    event,
-    reasonOf(ending),
-    record.stage,
-    isSharedFailure(ending) ? null : (letterOf(record)?.destination ?? destination),
-    JSON.stringify(record.failures ?? []),
-  ]);
+  const [first, ...others] = deadOf(ending);
+  // From the letter as it is: what was accepted is the same for all.
+  for (const other of others) await session.query(sql.ADD_LETTER, [id, ...deathOf(other)]);
+  const event = JSON.stringify({ event: 'dead-lettered', ...reasonIn(terminal) });
+  const [reason, stage, destination, attempts] = deathOf(first ?? ending);
+  const kept = letterOf(ending.record)?.destination ?? destination;
+  await session.query(sql.RETURN_LETTER, [id, event, reason, stage, kept, attempts]);
+}
+
+/** Reason, stage, destination, failed attempts. */
+function deathOf(ending: Ending): [string, string, string, string] {
+  const { record, destination } = ending;
+  return [reasonOf(ending), record.stage, destination, JSON.stringify(record.failures ?? [])];
+}
+
+function reasonIn({ reason }: Ending['terminal']): { readonly reason?: string } {
+  return reason === undefined ? {} : { reason };
 }
 
 /** Several sinks have refused it: the letter stays one for what it was for, and the next redrive goes to all of them. */

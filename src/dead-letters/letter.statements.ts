@@ -1,4 +1,5 @@
 import type { Statement } from '../ledger/ledger-session.js';
+import { OUTCOME } from '../ledger/statements/acknowledge.statements.js';
 
 /** The event of parameter `event`, with the database's time, behind the others. */
 const trailWith = (event: string): string =>
@@ -57,9 +58,21 @@ export const END_REDRIVE: Statement = {
 
 /** $1 id, $2 event, $3 reason, $4 stage, $5 destination (null: the same), $6 attempts. The record has died again: what was accepted stays as it is. */
 export const RETURN_LETTER: Statement = {
-  text: `UPDATE dead_letter SET state = 'waiting', trail = ${trailWith('$2')}, reason = $3, stage = $4, destination = coalesce($5, destination),
+  text: `UPDATE dead_letter d SET state = 'waiting', trail = ${trailWith('$2')}, reason = $3, stage = $4,
+  destination = CASE WHEN EXISTS (SELECT FROM dead_letter o WHERE o.record_id = d.record_id AND o.destination = $5) THEN destination ELSE $5 END,
   attempts = attempts || $6::jsonb, dead_lettered_at = now()
 WHERE id = $1::bigint`,
+};
+
+/** $1 id, $2 reason, $3 stage, $4 destination, $5 attempts. A letter of another destination that gave the record up as well. */
+export const ADD_LETTER: Statement = {
+  text: `INSERT INTO dead_letter
+  (record_id, destination, tenant, key, partition, priority, headers, payload, reason, stage, attempts, accepted_at,
+   source, source_partition, source_offset, key_bytes)
+SELECT record_id, $4, tenant, key, partition, priority, headers, payload, $2, $3, $5::jsonb, accepted_at,
+  source, source_partition, source_offset, key_bytes
+FROM dead_letter WHERE id = $1::bigint
+ON CONFLICT (record_id, destination) DO NOTHING`,
 };
 
 /** $1 ids that are under way, $2 limit. Letters that are to be taken up, and what their credits stand for. */
@@ -68,9 +81,13 @@ export const TO_TAKE_UP: Statement = {
 FROM dead_letter WHERE state = 'redriving' AND id <> ALL($1::bigint[]) ORDER BY id LIMIT $2`,
 };
 
-/** $1 id. A letter that is still to be sent again. */
+/** $1 id. A letter that is still to be sent again; the last column: the destinations that have its record already. */
 export const TAKE_UP: Statement = {
   text: `SELECT id, record_id, redrive_count, destination, tenant, key, key_bytes, partition, headers, payload,
-  (extract(epoch FROM accepted_at) * 1000)::bigint AS accepted_ms, source, source_partition, source_offset
-FROM dead_letter WHERE id = $1::bigint AND state = 'redriving'`,
+  (extract(epoch FROM accepted_at) * 1000)::bigint AS accepted_ms, source, source_partition, source_offset,
+  ARRAY(SELECT n.name FROM acknowledgment a JOIN destination n ON n.code = a.destination
+    WHERE d.source IS NULL AND a.record_id = CASE WHEN d.source IS NULL THEN d.record_id::uuid END AND a.outcome = ${OUTCOME.acknowledged}
+    UNION ALL SELECT n.name FROM acknowledgment_position p JOIN destination n ON n.code = p.destination
+    WHERE p.source = d.source AND p.partition = d.source_partition AND p.offset_ = d.source_offset AND p.outcome = ${OUTCOME.acknowledged}) AS acknowledged_by
+FROM dead_letter d WHERE id = $1::bigint AND state = 'redriving'`,
 };

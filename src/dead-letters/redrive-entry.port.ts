@@ -5,7 +5,10 @@ export interface TakenLetter {
   readonly id: string;
   readonly recordId: string;
   readonly redriveCount: number;
-  readonly destination: string;
+  /** The one destination that it is for; absent: all that have not acknowledged its record. */
+  readonly destination?: string;
+  /** Those destinations; undefined: all. */
+  readonly deliverTo: ReadonlySet<string> | undefined;
   readonly tenant: string;
   readonly key: string | null;
   /** The exact key, where text can't keep it. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { Ledger } from '../ledger/ledger.js';
 import { DeadLetterStore } from './dead-letter-store.js';
 import { TAKE_UP, TO_TAKE_UP } from './letter.statements.js';
 import { onPoolConnection } from './pool-session.js';
@@ -21,6 +22,7 @@ type TakenRow = [
   source: number | null,
   sourcePartition: number | null,
   sourceOffset: string | null,
+  acknowledgedBy: string[],
 ];
 
 /** A letter that is to be taken up. */
@@ -36,6 +38,7 @@ export class RedriveQueue {
   constructor(
     private readonly database: DataSource,
     private readonly store: DeadLetterStore,
+    private readonly ledger: Ledger,
   ) {}
 
   /** Reads how full the table is. */
@@ -55,19 +58,19 @@ export class RedriveQueue {
   take(id: string): Promise<TakenLetter | undefined> {
     return onPoolConnection(this.database, async (session) => {
       const { rows } = await session.query<TakenRow>(TAKE_UP, [id]);
-      return rows[0] && letterOf(rows[0]);
+      return rows[0] && letterOf(rows[0], this.ledger.destinations);
     });
   }
 }
 
-function letterOf(row: TakenRow): TakenLetter {
+function letterOf(row: TakenRow, destinations: readonly string[]): TakenLetter {
   const [id, recordId, redriveCount, destination, tenant, key, keyBytes, partition] = row;
   const [, , , , , , , , headers, payload, acceptedAtMs, source, sourcePartition, offset] = row;
+  const isOfOne = destinations.includes(destination);
   return {
     id,
     recordId,
     redriveCount,
-    destination,
     tenant,
     key,
     keyBytes,
@@ -75,8 +78,19 @@ function letterOf(row: TakenRow): TakenLetter {
     headers,
     payload,
     acceptedAtMs: Number(acceptedAtMs),
+    ...(isOfOne && { destination }),
+    deliverTo: isOfOne ? new Set([destination]) : without(destinations, row[14]),
     ...(source !== null && {
       position: { source, partition: sourcePartition ?? 0, offset: BigInt(offset ?? 0) },
     }),
   };
+}
+
+/** Of a record that reached none of its destinations, or one that is no more: those that don't have it. */
+function without(
+  destinations: readonly string[],
+  acknowledgedBy: readonly string[],
+): ReadonlySet<string> | undefined {
+  if (acknowledgedBy.length === 0) return undefined;
+  return new Set(destinations.filter((name) => !acknowledgedBy.includes(name)));
 }

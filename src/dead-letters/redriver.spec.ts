@@ -77,11 +77,13 @@ function setUp() {
   };
   const close = (): void => {
     ledger.isOpen = false;
-    for (const { closed } of listeners) closed({ reason: 'partitions-elsewhere', detail: '' });
+    for (const listener of listeners) {
+      listener.closed({ reason: 'partitions-elsewhere', detail: '' });
+    }
   };
   const open = (): void => {
     ledger.isOpen = true;
-    for (const { opened } of listeners) opened?.();
+    for (const listener of listeners) listener.opened?.();
   };
   return { clock, entry, store, table, looks, redriver, inFlight, entered, settle, close, open };
 }
@@ -93,7 +95,6 @@ describe('Redriver', () => {
   });
   afterEach(async () => {
     await test.redriver.stop();
-    expect(test.clock.pendingTimers).toBe(0);
   });
   const enteredAre = (ids: readonly string[]) =>
     until(() => test.entered().join() === ids.join(), {
@@ -116,6 +117,17 @@ describe('Redriver', () => {
     test.table.set('2', 'b');
     await looked();
     await enteredAre(['1', '2']);
+    expect(test.redriver.size).toBe(2);
+  });
+
+  it('leaves no timer behind when it stops', async () => {
+    test.entry.hasCredits = false;
+    test.table.set('1', 'a');
+    test.redriver.start();
+    await until(() => test.redriver.size === 1);
+    await test.redriver.stop();
+    await until(() => test.redriver.size === 0);
+    expect(test.clock.pendingTimers).toBe(0);
   });
 
   it('takes up nothing while another replica owns the partitions (RD1)', async () => {
@@ -159,6 +171,7 @@ describe('Redriver', () => {
     // Died again, and an operator asked once more.
     test.settle('a');
     await enteredAre(['1', '1']);
+    expect(test.redriver.size).toBe(1);
   });
 
   it('has at most 16 under way (RD3)', async () => {
@@ -199,6 +212,7 @@ describe('Redriver', () => {
     test.entry.hasCredits = true;
     test.open();
     await enteredAre(['1']);
+    expect(test.entry.released).toBe(0);
   });
 
   it('does not try a letter again that was left, or could not be taken in, before the ledger opens anew (RD4)', async () => {

@@ -51,16 +51,16 @@ function presentStatus(record: PipelineRecord): RecordStatusAnswer {
 }
 
 function knownStatus(known: RecordStatus): RecordStatusAnswer {
-  const { acceptedAt, endedAt, acknowledgments, failures, run, ...more } = known;
-  const { trail, deadLetters, ...rest } = more;
+  const { acceptedAt, endedAt, acknowledgments, failures, deadLetters, run, trail, ...rest } =
+    known;
   return {
     ...rest,
     ...(acceptedAt === undefined ? {} : { acceptedAt: acceptedAt.toISOString() }),
     ...(endedAt === undefined ? {} : { endedAt: endedAt.toISOString() }),
     acknowledgments: acknowledgments.map(acknowledgmentAnswer),
     ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
-    ...(trail === undefined ? {} : { trail: [...trail] }),
     ...(deadLetters === undefined ? {} : { deadLetters: [...deadLetters] }),
+    ...(trail === undefined ? {} : { trail: [...trail] }),
     ...(run === undefined ? {} : { run: runAnswer(run) }),
   };
 }

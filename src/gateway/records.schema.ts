@@ -159,6 +159,10 @@ export const recordStatusSchema = z.object({
     )
     .optional()
     .describe('Failed attempts, oldest first.'),
+  deadLetters: z
+    .array(z.object({ destination: z.string(), reason: z.string() }))
+    .optional()
+    .describe('Of a dead record with several destinations: those that did not get it.'),
   redrives: z.int().optional().describe('How often it was sent again from its dead letter.'),
   trail: z
     .array(
@@ -170,10 +174,6 @@ export const recordStatusSchema = z.object({
     )
     .optional()
     .describe('What happened to its dead letter, oldest first.'),
-  deadLetters: z
-    .array(z.object({ destination: z.string(), reason: z.string() }))
-    .optional()
-    .describe('Of a dead record with several destinations: those that did not get it.'),
   run: z
     .object({
       firstOffset: z.string(),

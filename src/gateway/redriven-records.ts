@@ -51,7 +51,7 @@ export class RedrivenRecords {
       acceptedAtMs: letter.acceptedAtMs,
       attempts: 0,
       failures: undefined,
-      deliverTo: this.sinkOf(letter),
+      deliverTo: letter.deliverTo,
       terminal: undefined,
       ...(letter.position === undefined ? acceptedPart(letter) : this.fetchedPart(letter)),
     };
@@ -81,7 +81,12 @@ function headersOf({ headers }: TakenLetter): RecordHeaders | undefined {
 }
 
 /** Nobody waits for it; InFlight tells of its end. */
-function originOf({ id, redriveCount, position }: TakenLetter): RedriveOrigin {
-  const letter = { id, redriveCount, ...(position !== undefined && { position }) };
+function originOf({ id, redriveCount, destination, position }: TakenLetter): RedriveOrigin {
+  const letter = {
+    id,
+    redriveCount,
+    ...(destination !== undefined && { destination }),
+    ...(position !== undefined && { position }),
+  };
   return { settled: () => undefined, letter };
 }

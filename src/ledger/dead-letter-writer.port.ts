@@ -44,20 +44,18 @@ export abstract class DeadLetterWriter {
 
   /**
    * Takes the letters of redriven records out of the state `redriving`, in the transaction that enters the ends: back to
-   * waiting with the attempts of this time, or to redriven. Each at most once (RedrivenLetter.redriveCount).
+   * waiting with the attempts of this time, or to redriven. Each at most once (RedrivenLetter.redriveCount). Other
+   * destinations that gave the record up get letters of their own.
    */
   abstract endRedrives(
     session: TransactionSession,
     endings: readonly Ending[],
   ): Promise<EndedRedrives>;
 
-  /**
-   * Those of the endings whose letter is still being redriven, as it was taken up; nothing changes it before the
-   * transaction ends.
-   */
-  abstract stillRedriving(
+  /** Those whose letter is in their redrive; it stays so until the transaction ends. */
+  abstract underRedrive(
     session: TransactionSession,
-    endings: readonly Ending[],
+    parts: readonly Ending[],
   ): Promise<readonly Ending[]>;
 
   /** That transaction has been committed. */

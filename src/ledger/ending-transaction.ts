@@ -26,8 +26,8 @@ type BuriedRow = [id: string, acceptedAt: Date, body: Buffer, headers: Buffer | 
 export class EndingTransaction {
   private readonly destinations: DestinationCodes;
   private readonly positions: PositionEndings;
-  private readonly redrives: RedriveEndings;
   private readonly shared: SharedEndings;
+  private readonly redrives: RedriveEndings;
   private readonly outputStatements = new Map<string, Statement>();
 
   constructor(
@@ -44,8 +44,8 @@ export class EndingTransaction {
   }
 
   /**
-   * Returns the keys (`endingKey`) of what these tokens have entered, and of all that concerns Kafka's and redriven records.
-   * Rejects like a statement; then nothing was entered.
+   * Returns the keys (`endingKey`) of what these tokens have entered, and of all that concerns Kafka's and redriven
+   * records. Rejects like a statement; then nothing was entered.
    */
   async enter(endings: readonly Ending[], tokens: Buffer): Promise<ReadonlySet<string>> {
     const groups = groupEndings(endings);
@@ -54,10 +54,9 @@ export class EndingTransaction {
     const positions = this.positions.batch(groups.positions);
     const redrives = this.redrives.batch(groups.redriven);
     const { ended, letters } = await this.run(groups, { positions, redrives }, tokens);
-    const added = letters + positions.committed();
-    this.deadLetters.committed({ added, ...redrives.change() });
-    for (const ending of groups.positions) ended.add(endingKey(ending));
-    for (const ending of groups.redriven) ended.add(endingKey(ending));
+    const { added, ...others } = redrives.change();
+    this.deadLetters.committed({ added: letters + positions.committed() + added, ...others });
+    for (const ending of [...groups.positions, ...groups.redriven]) ended.add(endingKey(ending));
     return ended;
   }
 

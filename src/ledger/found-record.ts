@@ -23,35 +23,34 @@ export interface FoundRow {
   readonly trail: LetterEvent[] | null;
 }
 
+const isOf = (book: FoundRow['book']) => (row: FoundRow) => row.book === book;
+const isDead = ({ state }: FoundRow) => state === 'waiting' || state === 'discarded';
+
 /**
  * What the rows of a record say together. A letter that waits, or was discarded, weighs most: its other destinations may
- * have acknowledged it; then one that is on its way again; then the journal, whoever has acknowledged it already; a
- * redriven one has its end in the acknowledgments. Undefined for no row.
+ * have acknowledged it. In the journal, or with a letter that is on its way again, it goes on, whoever has acknowledged it
+ * already. A redriven letter has its end in the acknowledgments. Undefined for no row.
  */
 export function foundStatus(id: string, rows: readonly FoundRow[]): RecordStatus | undefined {
-  const letters = rows.filter((row) => row.book === 'dead_letter');
-  const ended = rows.filter((row) => row.book === 'acknowledgment');
-  const dead = letters.filter(({ state }) => state === 'waiting' || state === 'discarded');
-  const again = letters.find(({ state }) => state === 'redriving');
-  const journal = rows.find((row) => row.book === 'journal');
-  const discarded = ended.find(({ outcome }) => outcome === OUTCOME.discarded);
-  const first = dead[0] ?? again ?? journal ?? discarded ?? ended[0] ?? rows[0];
-  if (first === undefined) return undefined;
-  const isShared = dead.length > 0 && dead.length + ended.length > 1;
-  return {
-    ...statusOf(id, first, ended),
-    ...(dead.length > 1 && { failures: dead.flatMap(({ failures }) => failures ?? []) }),
-    ...(isShared && { deadLetters: dead.map(deadLetterOf) }),
-    ...trailOf(letters),
-  };
+  const first =
+    rows.find(isDead) ??
+    rows.find(isOf('journal')) ??
+    rows.find(({ state }) => state === 'redriving') ??
+    rows.find(({ outcome }) => outcome === OUTCOME.discarded) ??
+    rows.find(isOf('acknowledgment')) ??
+    rows[0];
+  return first && { ...statusOf(id, first, rows), ...trailOf(rows) };
 }
 
-function statusOf(id: string, row: FoundRow, ended: readonly FoundRow[]): RecordStatus {
-  const acknowledgments = ended
-    .filter((one) => one.outcome === OUTCOME.acknowledged)
+function statusOf(id: string, row: FoundRow, rows: readonly FoundRow[]): RecordStatus {
+  const acknowledgments = rows
+    .filter((one) => one.book === 'acknowledgment' && one.outcome === OUTCOME.acknowledged)
     .map(acknowledgmentOf);
+  const dead = rows.filter(isDead);
+  const isShared = dead.length > 0 && rows.length > 1;
   const status = statusWord(row);
   const isReasonOfEnd = row.reason !== null && status !== 'accepted' && status !== 'acknowledged';
+  const failures = (dead.length > 0 ? dead : [row]).flatMap((one) => one.failures ?? []);
   return {
     id,
     status,
@@ -62,7 +61,8 @@ function statusOf(id: string, row: FoundRow, ended: readonly FoundRow[]): Record
     ...(row.priority !== null && { priority: PRIORITIES[row.priority] ?? 'normal' }),
     ...(isReasonOfEnd && { reason: row.reason }),
     ...endOf(row),
-    ...(row.failures !== null && { failures: row.failures }),
+    ...(row.failures !== null && { failures }),
+    ...(isShared && { deadLetters: dead.map(deadLetterOf) }),
   };
 }
 
@@ -82,8 +82,8 @@ function endOf(row: FoundRow): { endedAt?: Date } {
   return { endedAt: at === undefined ? row.ended_at : new Date(at) };
 }
 
-function trailOf(letters: readonly FoundRow[]): Pick<RecordStatus, 'redrives' | 'trail'> {
-  const events = letters
+function trailOf(rows: readonly FoundRow[]): Pick<RecordStatus, 'redrives' | 'trail'> {
+  const events = rows
     .flatMap(({ trail }) => trail ?? [])
     .toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
   if (events.length === 0) return {};

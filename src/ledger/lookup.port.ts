@@ -32,12 +32,12 @@ export interface RecordStatus {
   readonly acknowledgments: readonly RecordAcknowledgment[];
   /** Failed attempts of a dead letter, oldest first; of several destinations one after the other. */
   readonly failures?: readonly FailedAttempt[];
+  /** Of a dead record with several destinations: those that did not get it. */
+  readonly deadLetters?: readonly DestinationDeadLetter[];
   /** How often it was sent again from its dead letters; absent for never. */
   readonly redrives?: number;
   /** What happened to its dead letters, oldest first, without names. */
   readonly trail?: readonly Omit<LetterEvent, 'by'>[];
-  /** Of a dead record with several destinations: those that did not get it. */
-  readonly deadLetters?: readonly DestinationDeadLetter[];
   /** Of a Kafka record that was acknowledged at the first attempt. */
   readonly run?: AcknowledgedRun;
 }

@@ -3,11 +3,10 @@ import { int2Array, int4Array, int8Array, textArray, uuidArray } from './binary-
 import type { DeadLetterWriter, LetterChange } from './dead-letter-writer.port.js';
 import type { DestinationCodes } from './destination-codes.js';
 import { countEnds, TOTAL_SLOT } from './end-totals.js';
+import { acceptedAtMsOf, deadOf, outcomeOf } from './endings.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
-import { acceptedAtMsOf } from './endings.js';
 import { letterOf } from './redriven.js';
 import { quotedTable } from './sink-table.js';
-import { OUTCOME } from './statements/acknowledge.statements.js';
 import * as sql from './statements/redrive.statements.js';
 
 /** Ends of redriven records that one transaction enters. */
@@ -15,7 +14,7 @@ export interface RedriveBatch {
   /** Parts first. */
   readonly steps: readonly (() => Promise<void>)[];
   /** What the transaction has done to the letters, once it was committed. */
-  change(): Omit<LetterChange, 'added'>;
+  change(): LetterChange;
 }
 
 /**
@@ -23,8 +22,8 @@ export interface RedriveBatch {
  * watermark decides otherwise.
  *
  * RE1 the letter leaves `redriving` in the transaction that writes acknowledgment, output row and totals.
- * RE2 an end whose letter isn't in that redrive any more writes nothing.
- * RE3 a part (one of several destinations has the record) writes its rows and leaves the letter where it is.
+ * RE2 an end whose letter isn't in that redrive any more writes nothing, and so does the part of one destination.
+ * RE3 of several destinations that give the record up, one keeps the letter and the others get letters of their own.
  */
 export class RedriveEndings {
   private readonly outputs = new Map<string, Statement>();
@@ -51,25 +50,32 @@ export class RedriveEndings {
         ...(ends.length === 0 ? [] : [enterEnds]),
       ],
       change: () => {
-        const returned = ended.filter(isDead).length;
-        return { redriven: ended.length - returned, returned };
+        const returned = ended.filter(isDead);
+        const letters = returned.reduce((sum, ending) => sum + deadOf(ending).length, 0);
+        const redriven = ended.length - returned.length;
+        return { added: letters - returned.length, redriven, returned: returned.length };
       },
     };
   }
 
   private async enter(endings: readonly Ending[]): Promise<readonly Ending[]> {
-    const { ended, totals } = await this.deadLetters.endRedrives(this.session, endings);
-    await this.writeRows(ended.filter((ending) => !isDead(ending)));
+    const isPart = ({ step }: Ending): boolean => step === 'part';
+    const parts = endings.filter(isPart);
+    const last = endings.filter((ending) => !isPart(ending));
+    if (parts.length > 0) {
+      await this.acknowledge(await this.deadLetters.underRedrive(this.session, parts));
+    }
+    if (last.length === 0) return [];
+    const { ended, totals } = await this.deadLetters.endRedrives(this.session, last);
+    await this.acknowledge(ended.flatMap((ending) => [ending, ...(ending.others ?? [])]));
     const row = { instanceId: this.instanceId, slot: TOTAL_SLOT.acknowledge };
     await countEnds(this.session, row, totals);
     return ended;
   }
 
-  private async enterParts(parts: readonly Ending[]): Promise<void> {
-    await this.writeRows(await this.deadLetters.stillRedriving(this.session, parts));
-  }
-
-  private async writeRows(done: readonly Ending[]): Promise<void> {
+  /** Writes a row for each destination that has its record, twice as good as once. */
+  private async acknowledge(endings: readonly Ending[]): Promise<void> {
+    const done = endings.filter((each) => !isDead(each) && !isComplete(each));
     const rest = done.filter(({ record }) => record.source === 'rest');
     const positions = done.filter(({ record }) => record.source === 'kafka');
     if (rest.length > 0) {
@@ -132,10 +138,11 @@ function isDead({ terminal }: Ending): boolean {
   return terminal.status === 'dead-lettered';
 }
 
-function acceptedMsOf(ending: Ending): bigint {
-  return BigInt(Math.trunc(acceptedAtMsOf(ending)));
+/** Every destination had the record before it came there: their rows are in the books. */
+function isComplete({ destination, terminal }: Ending): boolean {
+  return destination === '' && terminal.status === 'acknowledged';
 }
 
-function outcomeOf({ terminal }: Ending): number {
-  return terminal.status === 'discarded' ? OUTCOME.discarded : OUTCOME.acknowledged;
+function acceptedMsOf(ending: Ending): bigint {
+  return BigInt(Math.trunc(acceptedAtMsOf(ending)));
 }

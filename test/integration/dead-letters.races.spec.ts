@@ -91,7 +91,7 @@ describe('dead letters under races', () => {
   ): Promise<{ entry: EndingEntry; redriver: Redriver }> => {
     const inFlight = new InFlight();
     const entry = new EndingEntry(of, inFlight);
-    const queue = new RedriveQueue(await db.dataSource(), of.deadLetters);
+    const queue = new RedriveQueue(await db.dataSource(), of.deadLetters, of.ledger);
     const clock = new SystemClock();
     const redriver = new Redriver({
       queue,
