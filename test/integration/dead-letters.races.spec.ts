@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Admission } from '../../libs/back-pressure/src/index.js';
 import { SystemClock } from '../../libs/flow-control/src/index.js';
-import { DeadLetterDesk } from '../../src/dead-letters/dead-letter-desk.js';
+import { DeadLetterDesk, type DeskAnswer } from '../../src/dead-letters/dead-letter-desk.js';
 import { RedriveEntry, type TakenLetter } from '../../src/dead-letters/redrive-entry.port.js';
 import { RedriveQueue } from '../../src/dead-letters/redrive-queue.js';
 import { Redriver } from '../../src/dead-letters/redriver.js';
@@ -123,15 +123,15 @@ describe('dead letters under races', () => {
     return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
   };
 
-  it('do one of many redrives of a letter at once (DD1)', async () => {
+  it('do one of several redrives of a letter at once (DD1)', async () => {
     const [letter] = await bury(1);
     const desk = await deskOf(ledger);
     const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => desk.redrive(letter!.id, `operator ${i}`)),
+      Array.from({ length: 5 }, (_, i) => desk.redrive(letter!.id, `operator ${i}`)),
     );
     const done = answers.filter(({ kind }) => kind === 'done');
     expect(done).toEqual([{ kind: 'done', recordId: letter!.recordId, redriveCount: 1 }]);
-    expect(answers.filter(({ kind }) => kind === 'not-waiting')).toHaveLength(19);
+    expect(answers.filter(({ kind }) => kind === 'not-waiting')).toHaveLength(4);
     await expect(conservation.read()).resolves.toMatchObject({
       deadLettered: 0,
       inFlight: 1,
@@ -142,12 +142,12 @@ describe('dead letters under races', () => {
   it('do a redrive or a discard, never both (DD1, DD2)', async () => {
     const letters = await bury(40);
     const desk = await deskOf(ledger);
-    const answers = await Promise.all(
-      letters.flatMap(({ id }, i) => {
-        const both = [() => desk.redrive(id, 'one'), () => desk.discard(id, 'old', 'other')];
-        return (i % 2 === 0 ? both : both.toReversed()).map((wish) => wish());
-      }),
-    );
+    const answers: DeskAnswer[] = [];
+    for (const [i, { id }] of letters.entries()) {
+      const both = [() => desk.redrive(id, 'one'), () => desk.discard(id, 'old', 'other')];
+      const wishes = i % 2 === 0 ? both : both.toReversed();
+      answers.push(...(await Promise.all(wishes.map((wish) => wish()))));
+    }
     expect(answers.filter(({ kind }) => kind === 'done')).toHaveLength(40);
     const { redriving = 0, discarded = 0 } = await states();
     expect(redriving + discarded).toBe(40);
@@ -239,15 +239,15 @@ describe('dead letters under races', () => {
         if (!report.balanced) unbalanced.push(report);
       }
     })();
-    const work = letters.map(async ({ id }, i) => {
-      if (i % 4 === 0) return desk.discard(id, 'old', 'one');
-      return until(
-        async () =>
-          (await desk.redrive(id, 'one')).kind === 'not-waiting' &&
-          (await stateOf(id)) === 'redriven',
-      );
+    // The pool has five connections: two hands, the redriver, and who watches.
+    const hands = [0, 1].map(async (hand) => {
+      for (const [i, { id }] of letters.entries()) {
+        if (i % 2 !== hand) continue;
+        if (i % 4 === 0) await desk.discard(id, 'old', 'one');
+        else await redriveUntilItEnds(desk, id);
+      }
     });
-    await Promise.all(work);
+    await Promise.all(hands);
     isOver = true;
     await watch;
     expect(unbalanced).toEqual([]);
@@ -259,6 +259,12 @@ describe('dead letters under races', () => {
     });
   });
 
+  /** As often as it dies again. */
+  const redriveUntilItEnds = (desk: DeadLetterDesk, id: string) =>
+    until(async () => {
+      const { kind } = await desk.redrive(id, 'one');
+      return kind === 'not-waiting' && (await stateOf(id)) === 'redriven';
+    });
   const stateOf = async (id: string): Promise<string | undefined> => {
     const { rows } = await db.pool.query<{ state: string }>(
       'SELECT state FROM dead_letter WHERE id = $1',
