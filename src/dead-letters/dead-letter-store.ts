@@ -89,14 +89,6 @@ export class DeadLetterStore extends DeadLetterWriter {
     return (await lockRedrives(session, parts)).redriving;
   }
 
-  async stillRedriving(
-    session: TransactionSession,
-    endings: readonly Ending[],
-  ): Promise<readonly Ending[]> {
-    const letters = await lockLetters(session, idsOf(endings));
-    return endings.filter((ending) => isInRedrive(ending, letters));
-  }
-
   committed({ added, redriven, returned }: LetterChange): void {
     this.counts.move({ waiting: added + returned, redriving: -(redriven + returned) });
     if (added > 0) this.events.emit('added', added);
@@ -153,11 +145,6 @@ function deathOf(ending: Ending): [string, string, string, string] {
 
 function reasonIn({ reason }: Ending['terminal']): { readonly reason?: string } {
   return reason === undefined ? {} : { reason };
-}
-
-/** Several sinks have refused it: the letter stays one for what it was for, and the next redrive goes to all of them. */
-function isSharedFailure({ others = [] }: Ending): boolean {
-  return others.some(({ terminal }) => terminal.status === 'dead-lettered');
 }
 
 function moveOf(id: string, { terminal: { status } }: Ending): LetterMove {

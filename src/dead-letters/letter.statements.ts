@@ -56,7 +56,7 @@ export const END_REDRIVE: Statement = {
   text: `UPDATE dead_letter SET state = 'redriven', trail = ${trailWith('$2')} WHERE id = $1::bigint`,
 };
 
-/** $1 id, $2 event, $3 reason, $4 stage, $5 destination (null: the same), $6 attempts. The record has died again: what was accepted stays as it is. */
+/** $1 id, $2 event, $3 reason, $4 stage, $5 destination, $6 attempts. The record has died again: what was accepted stays as it is. */
 export const RETURN_LETTER: Statement = {
   text: `UPDATE dead_letter d SET state = 'waiting', trail = ${trailWith('$2')}, reason = $3, stage = $4,
   destination = CASE WHEN EXISTS (SELECT FROM dead_letter o WHERE o.record_id = d.record_id AND o.destination = $5) THEN destination ELSE $5 END,

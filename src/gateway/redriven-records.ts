@@ -2,8 +2,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Lot } from '#libs/flow-control';
 import type { TakenLetter } from '../dead-letters/redrive-entry.port.js';
 import type { RedriveOrigin } from '../ledger/redriven.js';
-import { APP_OPTIONS, type AppOptions } from '../config/app-options.js';
-import { sinksOf } from '../config/sinks-of.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
 import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
@@ -20,15 +18,12 @@ const ACCEPTED: Verdict = { kind: 'accepted' };
 @Injectable()
 export class RedrivenRecords {
   private readonly kafka: KafkaRecords;
-  private readonly sinks: ReadonlySet<string>;
 
   constructor(
     @Inject(PIPELINE_DEFINITION) definition: AnyPipelineDefinition,
     private readonly runtime: StageRuntime,
-    @Inject(APP_OPTIONS) options: Pick<AppOptions, 'sink' | 'kafka'>,
   ) {
     this.kafka = new KafkaRecords(definition);
-    this.sinks = new Set(sinksOf(definition, options).map(({ name }) => name));
   }
 
   /** `credit` is the pipeline credit of the record. */
@@ -55,11 +50,6 @@ export class RedrivenRecords {
       terminal: undefined,
       ...(letter.position === undefined ? acceptedPart(letter) : this.fetchedPart(letter)),
     };
-  }
-
-  /** The sink that gave it up; the others have it. All sinks, when it reached none, or one that is no longer there. */
-  private sinkOf({ destination }: TakenLetter): ReadonlySet<string> | undefined {
-    return this.sinks.has(destination) ? new Set([destination]) : undefined;
   }
 
   private fetchedPart({ payload: value }: TakenLetter) {

@@ -11,7 +11,7 @@ import * as sql from './statements/redrive.statements.js';
 
 /** Ends of redriven records that one transaction enters. */
 export interface RedriveBatch {
-  /** Parts first. */
+  /** One step, or none. */
   readonly steps: readonly (() => Promise<void>)[];
   /** What the transaction has done to the letters, once it was committed. */
   change(): LetterChange;
@@ -38,17 +38,11 @@ export class RedriveEndings {
   /** Plans the transaction. Nothing is sent before the steps are run. */
   batch(endings: readonly Ending[]): RedriveBatch {
     let ended: readonly Ending[] = [];
-    const parts = endings.filter(({ step }) => step === 'part');
-    const ends = parts.length === 0 ? endings : endings.filter(({ step }) => step !== 'part');
-    const enterParts = (): Promise<void> => this.enterParts(parts);
-    const enterEnds = async (): Promise<void> => {
-      ended = await this.enter(ends);
+    const step = async (): Promise<void> => {
+      ended = await this.enter(endings);
     };
     return {
-      steps: [
-        ...(parts.length === 0 ? [] : [enterParts]),
-        ...(ends.length === 0 ? [] : [enterEnds]),
-      ],
+      steps: endings.length === 0 ? [] : [step],
       change: () => {
         const returned = ended.filter(isDead);
         const letters = returned.reduce((sum, ending) => sum + deadOf(ending).length, 0);
