@@ -71,6 +71,48 @@ describe('FinalSinkStage', () => {
     expect(gates).toHaveLength(1001);
   });
 
+  it('sends nothing while its sink is paused, and everything in order afterwards (DV7)', async () => {
+    const { harness } = await withSink(new InMemorySink());
+    const { pauses } = harness.runtime;
+    pauses.set(['sink:memory']);
+    const records = await harness.accept(numbers(20));
+    await harness.advance(60_000);
+    expect(harness.settled).toEqual([]);
+    expect(harness.outstanding('FinalSink')).toBe(20);
+    pauses.set([]);
+    await harness.advance(10_000);
+    expect(harness.settled).toEqual(records);
+    expect(harness.leftovers()).toEqual({});
+  });
+
+  it('takes fewer pending acknowledgments while it runs: what is beyond stays until its answer', async () => {
+    const gates: Gate<DeliveryOutcome>[] = [];
+    const sink = new InMemorySink({ isOrdered: false, maxBatchRecords: 1 });
+    sink.answer = () => {
+      const gate = new Gate<DeliveryOutcome>();
+      gates.push(gate);
+      return gate.promise;
+    };
+    const { harness } = await withSink(sink, { finalSink: { maxPendingAcknowledgments: 4 } });
+    await harness.accept(numbers(8));
+    await harness.advance();
+    expect(gates).toHaveLength(4);
+    harness.runtime.limits.set('FinalSink', {
+      bufferSize: 2500,
+      creditReplenishRate: 250,
+      trigger: 0.85,
+      latencyTargetMs: 1000,
+      maxPendingAcknowledgments: 2,
+    });
+    for (const gate of gates.slice(0, 2)) gate.open(ACKNOWLEDGED);
+    await harness.advance();
+    expect(gates).toHaveLength(4);
+    gates[2]?.open(ACKNOWLEDGED);
+    await harness.advance();
+    expect(gates).toHaveLength(5);
+    expect(harness.finalSink.snapshot()).toMatchObject({ pending: 2, limit: 2 });
+  });
+
   it('holds a place until the answer, also of records of one batch', async () => {
     const sink = new InMemorySink({ isOrdered: false, maxBatchRecords: 10 });
     sink.answer = () => undefined;

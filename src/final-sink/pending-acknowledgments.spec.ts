@@ -25,6 +25,18 @@ describe('PendingAcknowledgments', () => {
     expect(pending.free).toBe(0);
   });
 
+  it('opens nothing beyond a smaller limit, and keeps what is pending', () => {
+    const { pending, open } = setUp(3);
+    const first = open('a');
+    open('b');
+    pending.resize(1);
+    pending.settle(first, 'acknowledged');
+    expect(pending.open('c')).toBeUndefined();
+    expect(pending.snapshot()).toMatchObject({ pending: 1, limit: 1 });
+    pending.resize(2);
+    expect(pending.open('c')).toBeDefined();
+  });
+
   it('frees the place at the timeout, in order, by one timer', () => {
     const { clock, pending, timedOut, open } = setUp(3);
     open('a');
