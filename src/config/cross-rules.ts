@@ -4,6 +4,7 @@ import { shownValue } from './option.js';
 import { isLoopback } from './service.options.js';
 import { brokenRulesOf } from './sink-rules.js';
 import { sinksOf } from './sinks-of.js';
+import { readTenantsFile } from './tenants-file.js';
 
 type GroupName = keyof AppOptions;
 
@@ -38,6 +39,11 @@ const RULES: readonly CrossRule[] = [
       service.port !== service.adminPort || service.port === 0
         ? undefined
         : `ADMIN_PORT must differ from PORT (got ${service.port} for both).`,
+  },
+  {
+    groups: ['service'],
+    broken: ({ service: { tenantsFile } }) =>
+      tenantsFile === undefined ? undefined : readTenantsFile(tenantsFile).mistakes,
   },
   {
     groups: ['control'],

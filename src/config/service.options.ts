@@ -1,3 +1,4 @@
+import { INGEST_TOKENS_RULE, parseIngestTokens } from './ingest-tokens.js';
 import { choice, options, type OptionsOf, secret, text, wholeNumber } from './option.js';
 
 /** `process.stdout` levels, most severe first. */
@@ -20,6 +21,19 @@ export const serviceOptions = options('', {
   adminToken: secret()
     .optional()
     .describe('Bearer token of the admin API. Without it, admin answers on the loopback only.'),
+  ingestTokens: secret()
+    .refine((given) => parseIngestTokens(given) !== undefined, {
+      message: `must be ${INGEST_TOKENS_RULE} (got a value not shown)`,
+    })
+    .optional()
+    .describe(
+      'Bearer tokens of record calls, `tenant=token,…`: a call needs one, and is of its tenant. Unset: no token is asked for.',
+    ),
+  tenantsFile: text()
+    .optional()
+    .describe(
+      'JSON file with rate, records in flight and highest priority a tenant: see docs/rest.md.',
+    ),
   instanceId: text()
     .optional()
     .describe('Name of this replica in the status. Unset: host name and port.'),

@@ -7,6 +7,7 @@ const OUR_FIRST_WORDS = [
   'EGRESS_',
   'FINAL_SINK_',
   'GATEWAY_',
+  'INGEST_',
   'INGRESS_',
   'JOURNAL_',
   'KAFKA_',
@@ -15,6 +16,7 @@ const OUR_FIRST_WORDS = [
   'PIPELINE_',
   'SHUTDOWN_',
   'SINK_',
+  'TENANTS_',
 ];
 
 /** More differences than this, and a known name is no likely meaning. */

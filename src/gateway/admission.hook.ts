@@ -4,12 +4,12 @@ import {
   BackPressureController,
   CapacityExhaustedError,
   IntakeClosedError,
-  RateLimitedError,
 } from '#libs/back-pressure';
 import { Journal } from '../ledger/journal.port.js';
 import { Intake } from '../pipeline/intake.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { IntakeContext } from './intake-context.js';
+import { Callers } from './callers.js';
 import { journalFull } from './problems.js';
 import { bodyTooLarge } from './body-reader.js';
 import {
@@ -18,7 +18,6 @@ import {
   priorityOf,
   requireBodyOf,
   requirePlainUtf8,
-  tenantOf,
 } from './request-headers.js';
 import { requestKeyOf } from './request-key.js';
 import { RequestError } from './request-error.js';
@@ -30,8 +29,8 @@ const BATCH_TYPES = ['application/json', STREAM_TYPE] as const;
 const SLOT_RETRY_MS = 1000;
 
 /**
- * What is decided about a request with records before its body is read, cheapest first: whether anything can be
- * accepted, its header fields and declared size, early throttling, rate.
+ * What is decided about a request with records before its body is read, cheapest first: who sends it, whether anything can be
+ * accepted (a stranger is not told), its header fields and declared size, early throttling, rate.
  *
  * Gives the request its IntakeContext. Whatever is taken for it goes back when the response closes.
  */
@@ -42,22 +41,27 @@ export class AdmissionHook {
     private readonly controller: BackPressureController,
     private readonly intake: Intake,
     private readonly journal: Journal,
+    private readonly callers: Callers,
   ) {}
 
   /** Throws why the request is refused; nothing is taken then. */
   admit(request: FastifyRequest, reply: FastifyReply, isBatch: boolean): IntakeContext {
-    this.requireOpen();
     const { headers } = request;
+    const tenant = this.callers.tenantOf(headers);
+    this.requireOpen();
     requireBodyOf(headers, isBatch ? BATCH_TYPES : RECORD_TYPES);
     requirePlainUtf8(headers);
     if (!acceptsJson(headers)) {
       throw new RequestError('not-acceptable', 'The answer is application/json.');
     }
     const isStream = mediaTypeOf(headers) === STREAM_TYPE;
-    const context = new IntakeContext(tenantOf(headers), priorityOf(headers), isStream);
+    const quota = this.callers.quotaOf(tenant);
+    const { rate = this.limits.rate } = quota ?? {};
+    const priority = priorityOf(headers);
+    const context = new IntakeContext({ tenant, rate, quota, priority, isStream });
     context.requestKey = requestKeyOf(request, isBatch);
     const bodyBytes = this.bodyBytes(request, isStream);
-    this.throttleEarly(context);
+    if (priority === 'bulk' && !this.admitsBulk) throw this.bulkRefused();
     if (isStream) this.openStream();
     else this.reserve(context, bodyBytes);
     request.intake = context;
@@ -93,10 +97,6 @@ export class AdmissionHook {
     return Number(declared);
   }
 
-  private throttleEarly({ priority }: IntakeContext): void {
-    if (priority === 'bulk' && !this.admitsBulk) throw this.bulkRefused();
-  }
-
   /** Whether records of the lowest priority are taken. */
   get admitsBulk(): boolean {
     return this.controller.admitsBulk;
@@ -126,13 +126,21 @@ export class AdmissionHook {
         'Requests that are being read hold all the memory they may.',
       );
     }
-    const taken = this.limits.rate.tryTake();
-    if (taken.admitted) {
-      context.chargedRecords = 1;
-      return;
-    }
-    this.limits.releaseBody(context);
-    throw new RateLimitedError({ stage: 'Gateway', retryAfterMs: taken.retryAfterMs });
+    const refusal = this.charge(context);
+    if (refusal === undefined) return;
+    this.limits.end(context);
+    throw refusal;
+  }
+
+  /** The first record's share of the rate and its place among the tenant's. */
+  private charge(context: IntakeContext): Error | undefined {
+    const refusal = context.rate.take();
+    if (refusal !== undefined) return refusal;
+    context.chargedRecords = 1;
+    const { quota } = context;
+    if (quota === undefined) return undefined;
+    context.places = quota.takePlaces(1);
+    return context.places === 0 ? quota.full() : undefined;
   }
 
   private noSlot(signal: string, detail: string): CapacityExhaustedError {

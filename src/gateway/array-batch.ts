@@ -97,23 +97,27 @@ export class ArrayBatch {
     context: IntakeContext,
     run: BatchRun,
   ): readonly BatchCandidate[] {
-    const { rate } = this.limits;
+    const { rate } = context;
     const charged = candidates.slice(0, rate.perSecondMax);
     if (charged.length > 1) rate.charge(charged.length - 1);
     context.chargedRecords += Math.max(0, charged.length - 1);
     if (charged.length < candidates.length) {
-      run.refuseAboveRate(candidates.slice(charged.length), RATE_RETRY_MS);
+      run.refuse(candidates.slice(charged.length), rate.aboveASecond());
     }
     return charged;
   }
 
   private async offer(
     candidates: readonly BatchCandidate[],
-    { signal }: IntakeContext,
+    context: IntakeContext,
     run: BatchRun,
   ): Promise<void> {
     const { controller, clock } = this.limits.runtime;
-    const triable = run.triable(candidates);
+    const { signal } = context;
+    const found = run.triable(candidates);
+    const triable = run.withPlaces(found);
+    const beyond = found.slice(triable.length);
+    if (beyond.length > 0) run.refuse(beyond, context.quota!.full());
     if (triable.length === 0) return;
     const sizes = triable.map(({ sizeBytes }) => sizeBytes);
     const admission = signal.aborted ? undefined : controller.tryAdmit(triable.length, sizes);
@@ -125,9 +129,6 @@ export class ArrayBatch {
     await run.submit(triable, admission, { sinceMs, admitByMs });
   }
 }
-
-/** A second of rate is what the batch was given. */
-const RATE_RETRY_MS = 1000;
 
 export function recordTooLarge(limitBytes: number): RequestError {
   return new RequestError('too-large', `A record must have at most ${limitBytes} bytes.`, {

@@ -1,7 +1,7 @@
 import type { ProblemDocument } from '#libs/back-pressure';
 import type { RandomSource } from '#libs/flow-control';
 import type { PipelineRecord, ValidationIssue } from '../pipeline/record.js';
-import { type Problem, problemFor } from './problems.js';
+import { headersFor, type Problem, problemFor } from './problems.js';
 import { verdictOf } from './record-intake.js';
 import { invalidRecord, RequestError } from './request-error.js';
 import type { AcceptedAnswer, StreamEnd } from './records.schema.js';
@@ -17,6 +17,7 @@ export class BatchResults {
   private readonly results: BatchResult[] = [];
   /** One document for all records that one error refused: they differ in nothing, and a batch may have thousands. */
   private readonly problems = new WeakMap<object, Problem>();
+  private readonly headersOf = new WeakMap<Problem, Record<string, string>>();
   private accepted = 0;
 
   constructor(
@@ -45,8 +46,7 @@ export class BatchResults {
   }
 
   refuse(index: number, error: Error): void {
-    const problem = this.problems.get(error) ?? problemFor(error, this.random);
-    this.problems.set(error, problem);
+    const problem = this.problems.get(error) ?? this.newProblem(error);
     this.results.push({ index, problem });
     if (problem.status === 429 || problem.status === 503) this.onRefused(problem);
   }
@@ -74,13 +74,23 @@ export class BatchResults {
         ...body,
       };
     }
+    const gravest = this.gravest();
+    return { ...(gravest ?? this.noneValid()), ...body };
+  }
+
+  /** Header fields that go with `problem`, beside `Retry-After`. */
+  get problemHeaders(): Record<string, string> {
+    const gravest = this.gravest();
+    return (gravest && this.headersOf.get(gravest)) ?? {};
+  }
+
+  private gravest(): Problem | undefined {
     for (const status of GRAVEST_FIRST) {
-      const first = this.results.find(
-        (each) => 'problem' in each && each.problem.status === status,
-      );
-      if (first !== undefined && 'problem' in first) return { ...first.problem, ...body };
+      for (const each of this.results) {
+        if ('problem' in each && each.problem.status === status) return each.problem;
+      }
     }
-    return { ...this.noneValid(), ...body };
+    return undefined;
   }
 
   private noneValid(): Problem {
@@ -91,6 +101,13 @@ export class BatchResults {
       return first.problem;
     }
     return problemFor(new RequestError('invalid', 'None of the records is valid.'));
+  }
+
+  private newProblem(error: Error): Problem {
+    const problem = problemFor(error, this.random);
+    this.problems.set(error, problem);
+    this.headersOf.set(problem, headersFor(error, problem));
+    return problem;
   }
 
   private take(result: TakenResult): void {

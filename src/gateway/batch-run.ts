@@ -1,9 +1,4 @@
-import {
-  type Admission,
-  type BackPressureEvents,
-  RateLimitedError,
-  type RecordRefusal,
-} from '#libs/back-pressure';
+import type { Admission, BackPressureEvents, RecordRefusal } from '#libs/back-pressure';
 import type { RandomSource } from '#libs/flow-control';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { AdmissionHook } from './admission.hook.js';
@@ -61,11 +56,20 @@ export class BatchRun {
         this.results.refuse(candidate.index, new RequestError('after-refused', detail));
         return false;
       }
-      const { priority = this.parts.context.priority } = candidate.envelope;
+      const priority = this.parts.context.priorityOf(candidate.envelope.priority);
       if (admitsBulk || priority !== 'bulk') return true;
       this.refuse([candidate], this.parts.hook.bulkRefused());
       return false;
     });
+  }
+
+  /** The first ones, as many as their tenant may still have in flight; their places are taken. */
+  withPlaces(candidates: readonly BatchCandidate[]): readonly BatchCandidate[] {
+    const { context } = this.parts;
+    const { quota } = context;
+    if (quota === undefined) return candidates;
+    context.places += quota.takePlaces(Math.max(0, candidates.length - context.places));
+    return candidates.slice(0, context.places);
   }
 
   /** Takes the admission, for the first `admission.count` of the candidates. Resolves with how many were not refused. */
@@ -102,11 +106,6 @@ export class BatchRun {
       this.results.refuse(candidate.index, error);
       this.noteHole(undefined, candidate);
     }
-  }
-
-  /** Refuses what is above one second of the rate. */
-  refuseAboveRate(candidates: readonly BatchCandidate[], retryAfterMs: number): void {
-    this.refuse(candidates, new RateLimitedError({ stage: 'Gateway', retryAfterMs }));
   }
 
   /**

@@ -7,8 +7,9 @@ import { offersRest } from '../pipeline/source-definition.js';
 import { AdmissionHook } from './admission.hook.js';
 import { parseJsonRequest } from './body-reader.js';
 import { GatewayLimits } from './gateway.limits.js';
+import { IngestTokens } from './ingest-tokens.js';
 import type { IntakeContext } from './intake-context.js';
-import { headersFor, type Problem, problemFor, sendProblem } from './problems.js';
+import { headersFor, problemFor, sendProblem } from './problems.js';
 import { RequestError } from './request-error.js';
 import { RouteTable } from './route-table.js';
 import { answerProtocolError, SERVER_OPTIONS } from './server-protection.js';
@@ -16,6 +17,8 @@ import { answerProtocolError, SERVER_OPTIONS } from './server-protection.js';
 /** The routes that take records, as the router knows them. */
 const RECORD_ROUTE = '/v1/records';
 const BATCH_ROUTE = '/v1/records::batch';
+/** Where a record is looked up. */
+const LOOKUP_ROUTE = '/v1/records/:id';
 /** A record's id, with room for a Kafka position. */
 const LONGEST_PATH_PARAMETER = 320;
 
@@ -44,12 +47,16 @@ export function registerHooks(app: NestFastifyApplication): void {
   const definition = app.get<AnyPipelineDefinition>(PIPELINE_DEFINITION);
   const admitOf = (isBatch: boolean) =>
     offersRest(definition.sources) ? admissionOf(hook, limits, isBatch) : refusalBy(definition);
+  const identify = identificationOf(app.get(IngestTokens));
+
   fastify.decorateRequest('intake', undefined);
+  fastify.decorateRequest('tokenTenant', undefined);
   fastify.addHook('onRoute', (route: RouteOptions) => {
     const methods = [route.method].flat();
     routes.add(route.url, methods);
-    if (!methods.includes('POST')) return;
     // Which route it is is known here; to ask a request for it makes an object of twelve fields each time.
+    if (route.url === LOOKUP_ROUTE) route.onRequest = identify;
+    if (!methods.includes('POST')) return;
     if (route.url === RECORD_ROUTE) route.onRequest = admitOf(false);
     if (route.url === BATCH_ROUTE) route.onRequest = admitOf(true);
   });
@@ -81,7 +88,20 @@ function admissionOf(hook: AdmissionHook, limits: GatewayLimits, isBatch: boolea
     } catch (error) {
       // Answered here: the framework's way through its filters costs more than the refusal saves.
       const problem = problemFor(error, limits.runtime.random);
-      sendProblem(reply, problem, { ...headersFor(error), ...rateHeaders(problem, limits) });
+      sendProblem(reply, problem, headersFor(error, problem));
+    }
+  };
+}
+
+/** Nobody without a token learns which records there are. */
+function identificationOf(tokens: IngestTokens) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    try {
+      request.tokenTenant = tokens.tokenTenantOf(request.headers);
+      done();
+    } catch (error) {
+      const problem = problemFor(error);
+      sendProblem(reply, problem, headersFor(error, problem));
     }
   };
 }
@@ -101,18 +121,6 @@ async function delayed(
 ): Promise<void> {
   await limits.delay(delayMs, signal);
   if (!signal.aborted) done();
-}
-
-/** The quota that is used up, as the RateLimit header fields tell it. */
-function rateHeaders(
-  { type, retryAfterMs = 0 }: Problem,
-  { maxRequestsPerSecond }: GatewayLimits,
-): Record<string, string> {
-  if (type !== '/problems/quota-exceeded') return {};
-  return {
-    'ratelimit-policy': `"records";q=${maxRequestsPerSecond};w=1`,
-    ratelimit: `"records";r=0;t=${Math.ceil(retryAfterMs / 1000)}`,
-  };
 }
 
 function urlError(code: string): RequestError {

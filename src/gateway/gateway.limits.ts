@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { sleep, TokenBucket } from '#libs/flow-control';
+import { sleep } from '#libs/flow-control';
 import { BOUNDS_OPTIONS, type BoundsOptions } from '../config/bounds.options.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { GATEWAY_OPTIONS, type GatewayOptions } from './gateway.options.js';
 import type { IntakeContext } from './intake-context.js';
+import { RecordRate } from './record-rate.js';
 
 /** Bodies of the largest size that may be in memory before their records have credits. */
 const MOST_LARGEST_BODIES = 64;
@@ -16,9 +17,9 @@ const MOST_LARGEST_BODIES = 64;
  */
 @Injectable()
 export class GatewayLimits {
-  readonly rate: TokenBucket;
+  /** Of all tenants together. */
+  readonly rate: RecordRate;
   private concurrentRequests: number;
-  private recordsPerSecond: number;
   private readonly maxBodyBytesHeld: number;
   private openStreams = 0;
   private delayedCallers = 0;
@@ -30,13 +31,12 @@ export class GatewayLimits {
     readonly runtime: StageRuntime,
   ) {
     const { clock } = runtime;
-    this.rate = new TokenBucket({ ratePerSecond: options.maxRequestsPerSecond, clock });
+    const ratePerSecond = options.maxRequestsPerSecond;
+    this.rate = new RecordRate({ ratePerSecond, clock, signal: 'rate', owner: 'The rate' });
     this.concurrentRequests = options.maxConcurrentRequests;
-    this.recordsPerSecond = options.maxRequestsPerSecond;
     runtime.limits.watch('Gateway', ({ maxRequestsPerSecond, maxConcurrentRequests }) => {
       this.concurrentRequests = maxConcurrentRequests ?? this.concurrentRequests;
-      this.recordsPerSecond = maxRequestsPerSecond ?? this.recordsPerSecond;
-      this.rate.resize(this.recordsPerSecond);
+      if (maxRequestsPerSecond !== undefined) this.rate.resize(maxRequestsPerSecond);
     });
     this.maxBodyBytesHeld = bounds.maxBodyBytes * MOST_LARGEST_BODIES;
   }
@@ -88,8 +88,10 @@ export class GatewayLimits {
   end(context: IntakeContext): void {
     this.releaseBody(context);
     if (context.isStream) this.openStreams -= 1;
-    this.rate.giveBack(context.chargedRecords);
+    context.rate.giveBack(context.chargedRecords);
     context.chargedRecords = 0;
+    context.quota?.leave(context.places);
+    context.places = 0;
   }
 
   snapshot(): { openStreams: number; delayedCallers: number; bodyBytesHeld: number } {

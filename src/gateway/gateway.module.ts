@@ -4,8 +4,10 @@ import { KafkaBooks, KafkaSource } from '#libs/kafka';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdmissionHook } from './admission.hook.js';
 import { ArrayBatch } from './array-batch.js';
+import { Callers } from './callers.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
+import { IngestTokens } from './ingest-tokens.js';
 import { KafkaIngestStrategy } from './kafka-ingest.strategy.js';
 import { KafkaIntake } from './kafka-intake.js';
 import { KeyReader } from './key-reader.js';
@@ -18,18 +20,21 @@ import { Replays } from './replays.js';
 import { RouteTable } from './route-table.js';
 import { SingleRecord } from './single-record.js';
 import { StreamBatch } from './stream-batch.js';
+import { TenantQuotas } from './tenant-quotas.js';
 
 /**
  * Needs StageRuntime, InFlight, Intake, Settlement, Journal, KafkaBooks, RecordLookup, PIPELINE_DEFINITION,
- * GATEWAY_OPTIONS and BOUNDS_OPTIONS from the pipeline's ports, KafkaSource (undefined: Kafka brings no records), and `registerHooks` to be called on the application.
+ * SERVICE_OPTIONS, GATEWAY_OPTIONS and BOUNDS_OPTIONS from the pipeline's ports, KafkaSource (undefined: Kafka brings no records), and `registerHooks` to be called on the application.
  */
 @Module({
   controllers: [RecordsController],
   providers: [
     AdmissionHook,
     ArrayBatch,
+    Callers,
     GatewayLimits,
     GatewayStage,
+    IngestTokens,
     KeyReader,
     RecordIntake,
     RecordStatusLookup,
@@ -38,6 +43,7 @@ import { StreamBatch } from './stream-batch.js';
     RouteTable,
     SingleRecord,
     StreamBatch,
+    TenantQuotas,
     KafkaIntake,
     {
       provide: KafkaIngestStrategy,

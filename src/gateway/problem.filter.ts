@@ -35,7 +35,7 @@ export class ProblemFilter implements ExceptionFilter {
     const error = request.is404 ? this.noRoute(request) : thrown;
     const problem = problemFor(error, this.runtime.random);
     if (problem.status === 500) this.logger.error(describe(thrown));
-    sendProblem(reply, problem, headersFor(error));
+    sendProblem(reply, problem, headersFor(error, problem));
   }
 
   private noRoute({ method, url }: FastifyRequest): RequestError {

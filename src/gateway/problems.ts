@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import {
   CapacityExhaustedError,
   IntakeClosedError,
+  RateLimitedError,
   type ProblemDocument,
   problemHeaders,
   problemOf,
@@ -22,7 +23,7 @@ import {
   type RequestProblemFacts,
 } from './request-error.js';
 
-export type Problem = ProblemDocument & Omit<RequestProblemFacts, 'allow'>;
+export type Problem = ProblemDocument & Omit<RequestProblemFacts, 'allow' | 'isTokenWrong'>;
 
 /** The journal empties as deliveries are acknowledged; nobody can say faster when. */
 const JOURNAL_RETRY_MS = 2000;
@@ -30,6 +31,8 @@ const JOURNAL_RETRY_MS = 2000;
 /** Names of the statuses that the framework throws, where they have a problem of ours. */
 const BY_STATUS: ReadonlyMap<number, RequestProblem> = new Map([
   [400, 'malformed'],
+  [401, 'unauthorized'],
+  [403, 'forbidden'],
   [404, 'not-found'],
   [405, 'method-not-allowed'],
   [406, 'not-acceptable'],
@@ -93,12 +96,33 @@ export function sendProblem(
 }
 
 /** Header fields that an error asks for beside `Retry-After`. */
-export function headersFor(error: unknown): Record<string, string> {
+export function headersFor(
+  error: unknown,
+  problem: Problem = problemFor(error),
+): Record<string, string> {
+  if (error instanceof RateLimitedError) return quotaHeaders(error, problem);
   if (!(error instanceof RequestError)) return {};
-  const { allow } = error.facts;
+  const { allow, isTokenWrong = false } = error.facts;
   if (allow !== undefined) return { allow: allow.join(', ') };
+  if (error.status === 401) {
+    return { 'www-authenticate': isTokenWrong ? 'Bearer error="invalid_token"' : 'Bearer' };
+  }
   // The rest of the body was not read, and will not be.
   return error.status === 408 || error.status === 413 ? { connection: 'close' } : {};
+}
+
+/** The quota that is used up, as the RateLimit header fields tell it. */
+function quotaHeaders(
+  { quota }: RateLimitedError,
+  { retryAfterMs = 0 }: Problem,
+): Record<string, string> {
+  if (quota === undefined) return {};
+  const { name, limit, windowSeconds } = quota;
+  const window = windowSeconds === undefined ? '' : `;w=${windowSeconds}`;
+  return {
+    'ratelimit-policy': `"${name}";q=${limit}${window}`,
+    ratelimit: `"${name}";r=0;t=${Math.ceil(retryAfterMs / 1000)}`,
+  };
 }
 
 const UNKNOWN: Problem = Object.freeze({

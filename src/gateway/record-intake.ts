@@ -44,7 +44,8 @@ export interface Submission {
  *
  * RI1 the pipeline credit of a record that goes no further (refused, invalid, discarded) goes back here, once; that of
  *     an accepted one goes back at its end.
- * RI2 rate is charged for what was taken, not for what was refused or invalid.
+ * RI2 rate is charged for what was taken, not for what was refused or invalid; a place of the tenant stays with what was
+ *     accepted, until its end.
  * RI3 of records with one idempotency key one is on its way to its verdict at a time; the others are refused.
  */
 @Injectable()
@@ -72,6 +73,7 @@ export class RecordIntake {
     );
     // Their share of the rate is decided from here on by their verdicts.
     context.chargedRecords -= records.length;
+    if (context.quota !== undefined) context.places -= records.length;
     this.limits.releaseBody(context);
     const begun = this.begin(records, admission);
     try {
@@ -80,7 +82,7 @@ export class RecordIntake {
     } finally {
       this.running.end(begun);
     }
-    this.settle(records, submission.sinceMs);
+    this.settle(records, context, submission.sinceMs);
     return records;
   }
 
@@ -94,7 +96,7 @@ export class RecordIntake {
       id: this.ids.next(),
       source: 'rest',
       tenant: context.tenant,
-      priority: envelope.priority ?? context.priority ?? 'normal',
+      priority: context.priorityOf(envelope.priority),
       headers: envelope.headers,
       idempotencyKey,
       receivedAtMs,
@@ -125,17 +127,24 @@ export class RecordIntake {
     return records.filter((record) => !held.has(record));
   }
 
-  private settle(records: readonly PipelineRecord[], sinceMs: number): void {
+  private settle(
+    records: readonly PipelineRecord[],
+    { rate, quota }: IntakeContext,
+    sinceMs: number,
+  ): void {
     let refused = 0;
     let invalid = 0;
+    let left = 0;
     for (const record of records) {
       const { kind } = verdictOf(record);
       if (kind === 'accepted') continue;
       record.credit.release(1, record.sizeBytes);
+      left += 1;
       if (kind === 'refused') refused += 1;
       if (kind === 'invalid') invalid += 1;
     }
-    this.limits.rate.giveBack(refused + invalid);
+    rate.giveBack(refused + invalid);
+    quota?.leave(left);
     const served = records.length - refused;
     if (served > 0) this.measure(served, sinceMs);
   }

@@ -8,6 +8,7 @@ import {
   type RecordStatus,
 } from '../ledger/lookup.port.js';
 import { letterOf } from '../ledger/redriven.js';
+import { isUuid } from '../ledger/uuid-v7.js';
 import { InFlight } from '../pipeline/in-flight.js';
 import type { FailedAttempt, PipelineRecord } from '../pipeline/record.js';
 import type { RecordStatusAnswer } from './records.schema.js';
@@ -21,15 +22,29 @@ export class RecordStatusLookup {
     private readonly books: RecordLookup,
   ) {}
 
-  /** Rejects with `not-found` for a record that nobody knows, with `expired` for one that is no longer kept. */
-  async find(id: string): Promise<RecordStatusAnswer> {
+  /**
+   * Rejects with `not-found` for a record that nobody knows, with `expired` for one that is no longer kept. With a
+   * tenant only its own records are known; what Kafka brought belongs to none.
+   */
+  async find(id: string, tenant?: string): Promise<RecordStatusAnswer> {
+    // Positions can be guessed, and say which topics there are.
+    if (tenant !== undefined && !isUuid(id)) throw noRecord();
     const present = this.inFlight.get(id);
-    if (present !== undefined) return presentStatus(present);
+    const found = present === undefined ? await this.known(id) : presentStatus(present);
+    if (tenant !== undefined && found.tenant !== tenant) throw noRecord();
+    return found;
+  }
+
+  private async known(id: string): Promise<RecordStatusAnswer> {
     const known = await this.books.find(id);
-    if (known === undefined) throw new RequestError('not-found', 'There is no record of this id.');
+    if (known === undefined) throw noRecord();
     if (isAbsent(known)) throw absentError(known);
     return knownStatus(known);
   }
+}
+
+function noRecord(): RequestError {
+  return new RequestError('not-found', 'There is no record of this id.');
 }
 
 function presentStatus(record: PipelineRecord): RecordStatusAnswer {

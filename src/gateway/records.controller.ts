@@ -79,14 +79,17 @@ export class RecordsController {
     if (ended !== undefined) void reply.header('connection', 'close');
     const answer = results.answer(ended);
     if (answer !== undefined) return answer;
-    sendProblem(reply, results.problem(ended));
+    sendProblem(reply, results.problem(ended), results.problemHeaders);
     return undefined;
   }
 
   @Get('records/:id')
   @DescribeLookup()
-  find(@Param('id') id: string): Promise<RecordStatusAnswer> {
-    return this.lookup.find(id);
+  find(
+    @Param('id') id: string,
+    @Req() { tokenTenant }: FastifyRequest,
+  ): Promise<RecordStatusAnswer> {
+    return this.lookup.find(id, tokenTenant);
   }
 }
 

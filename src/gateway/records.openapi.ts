@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import {
+  ApiBearerAuth,
   ApiHeader,
   type ApiHeaderOptions,
   ApiOperation,
@@ -45,8 +46,26 @@ const PROBLEMS = {
     description: 'Malformed: not JSON, not UTF-8, a header with a value that can not be.',
     example: problem(400, 'malformed', 'The request is malformed', 'The body is not valid JSON.'),
   },
+  401: {
+    description: 'The service has INGEST_TOKENS, and the call came without one of them.',
+    example: problem(
+      401,
+      'unauthorized',
+      'A bearer token is needed',
+      'Record calls ask for a bearer token.',
+    ),
+  },
+  403: {
+    description: 'Penstock-Tenant names another tenant than the token is of.',
+    example: problem(
+      403,
+      'forbidden',
+      'Forbidden',
+      'The token is of another tenant than Penstock-Tenant names.',
+    ),
+  },
   404: {
-    description: 'No record has this id.',
+    description: 'No record has this id, or none of the tenant that the token is of.',
     example: problem(404, 'not-found', 'Not found', 'There is no record of this id.'),
   },
   406: {
@@ -107,7 +126,8 @@ const PROBLEMS = {
   },
   429: {
     description:
-      'No room at the moment (temporary-reduced-capacity) or the rate is used up (quota-exceeded). Nothing was ' +
+      'No room at the moment (temporary-reduced-capacity), or the rate or what the tenant may have in flight is used ' +
+      'up (quota-exceeded, with RateLimit fields). Nothing was ' +
       'accepted; send it again after Retry-After.',
     example: {
       ...problem(
@@ -152,7 +172,7 @@ const REPLAYED = {
 };
 
 const INTAKE_PROBLEMS: readonly ProblemStatus[] = [
-  400, 406, 408, 409, 413, 415, 422, 429, 500, 503,
+  400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503,
 ];
 
 /** Documents `POST /v1/records`. */
@@ -209,6 +229,7 @@ export function DescribeBatch(): MethodDecorator {
 export function DescribeLookup(): MethodDecorator {
   return applyDecorators(
     ApiTags('records'),
+    ApiBearerAuth('ingest'),
     ApiOperation({ summary: 'Says where a record is, or how it ended' }),
     ApiParam({ name: 'id', schema: { type: 'string', examples: [ID] } }),
     ApiResponse({
@@ -225,7 +246,7 @@ export function DescribeLookup(): MethodDecorator {
         ],
       }),
     }),
-    describeProblems([404]),
+    describeProblems([401, 403, 404]),
   );
 }
 
@@ -252,6 +273,7 @@ function describeIntake(summary: string, content: Content): MethodDecorator {
   ];
   return applyDecorators(
     ApiTags('records'),
+    ApiBearerAuth('ingest'),
     ApiOperation({ summary, requestBody: { required: true, content } }),
     ...headers.map((header) => ApiHeader({ required: false, ...header })),
   );

@@ -4,6 +4,8 @@ import type { ValidationIssue } from '../pipeline/record.js';
 export const REQUEST_PROBLEMS = {
   malformed: { status: 400, title: 'The request is malformed' },
   'empty-batch': { status: 400, title: 'The batch has no records' },
+  unauthorized: { status: 401, title: 'A bearer token is needed' },
+  forbidden: { status: 403, title: 'Forbidden' },
   'not-found': { status: 404, title: 'Not found' },
   expired: { status: 404, title: 'The record is no longer kept' },
   'not-offered': { status: 404, title: 'The pipeline takes no records by REST' },
@@ -27,6 +29,8 @@ export interface RequestProblemFacts {
   readonly limitBytes?: number;
   readonly limitRecords?: number;
   readonly retryAfterMs?: number;
+  /** For 401: a token was given, but it is none of ours. */
+  readonly isTokenWrong?: boolean;
   /** Methods that the path has, for 405. */
   readonly allow?: readonly string[];
 }

@@ -1,9 +1,9 @@
+import { TENANT_NAME, TENANT_NAME_RULE } from '../config/tenant-name.js';
 import { PRIORITIES, type Priority } from '../pipeline/record.js';
 import { RequestError } from './request-error.js';
 
 /** The tenant of a request that names none. */
 export const DEFAULT_TENANT = 'default';
-const TENANT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const LONGEST_WAIT_SECONDS = 30;
 /** Characters of a wrong media type that are told back. */
 const SHOWN_TYPE = 100;
@@ -15,11 +15,8 @@ export type HeaderFields = Readonly<Record<string, string | string[] | undefined
 export function tenantOf(headers: HeaderFields): string {
   const given = headers['penstock-tenant'];
   if (given === undefined) return DEFAULT_TENANT;
-  if (typeof given === 'string' && TENANT.test(given)) return given;
-  throw new RequestError(
-    'malformed',
-    'Penstock-Tenant must be 1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter or digit.',
-  );
+  if (typeof given === 'string' && TENANT_NAME.test(given)) return given;
+  throw new RequestError('malformed', `Penstock-Tenant must be ${TENANT_NAME_RULE}.`);
 }
 
 /** Undefined without the header. Throws `malformed` for a word that is no priority. */

@@ -34,8 +34,8 @@ export class SingleRecord {
     if (sizeBytes > maxRecordBytes && Buffer.byteLength(JSON.stringify(value)) > maxRecordBytes) {
       throw recordTooLarge(maxRecordBytes);
     }
-    const { priority = context.priority } = checked;
-    if (priority === 'bulk' && !this.hook.admitsBulk) throw this.hook.bulkRefused();
+    const isBulk = context.priorityOf(checked.priority) === 'bulk';
+    if (isBulk && !this.hook.admitsBulk) throw this.hook.bulkRefused();
     return checked;
   }
 

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { type Admission, RateLimitedError } from '#libs/back-pressure';
+import type { Admission } from '#libs/back-pressure';
 import { type Permit, sleep } from '#libs/flow-control';
 import { AdmissionHook } from './admission.hook.js';
 import { recordTooLarge } from './array-batch.js';
@@ -19,6 +19,8 @@ import { invalidRecord, RequestError } from './request-error.js';
 
 /** Records for which credits, rate and a permit are taken together. */
 const SLICE_RECORDS = 100;
+/** Whether its tenant may have one more record in flight is asked again after so long. */
+const LOOK_FOR_PLACE_EVERY_MS = 20;
 /** How long a stream waits for credits and rate in all while none of its records is admitted. */
 const STALL_MS = 1000;
 
@@ -60,7 +62,7 @@ export class StreamBatch {
     const { events } = controller;
     const run = new BatchRun({ intake, hook, keys, context, random, events });
     const passage = new StreamPassage(run, limits, context);
-    const sliceRecords = Math.min(SLICE_RECORDS, limits.rate.perSecondMax);
+    const sliceRecords = Math.min(SLICE_RECORDS, context.rate.perSecondMax);
     let index = 0;
     for (;;) {
       const slice = await lines.next(sliceRecords);
@@ -117,18 +119,20 @@ class StreamPassage {
   ) {}
 
   async offer(candidates: readonly BatchCandidate[]): Promise<void> {
-    const { rate, runtime } = this.limits;
+    const { context } = this;
+    const { clock } = this.limits.runtime;
     let rest = this.run.triable(candidates);
     try {
       if (rest.length > 0) rest = await this.timed(() => this.takeRate(rest));
       while (rest.length > 0) {
-        const sinceMs = runtime.clock.now();
+        await this.timed(() => this.waitForPlace());
+        const sinceMs = clock.now();
         rest = this.run.triable(await this.timed(() => this.submitSome(rest, sinceMs)));
       }
     } finally {
       // What was refused costs nothing.
-      rate.giveBack(this.context.chargedRecords);
-      this.context.chargedRecords = 0;
+      context.rate.giveBack(context.chargedRecords);
+      context.chargedRecords = 0;
     }
   }
 
@@ -146,36 +150,51 @@ class StreamPassage {
 
   /** Waits until the rate admits the slice; without patience it is refused. */
   private async takeRate(slice: readonly BatchCandidate[]): Promise<readonly BatchCandidate[]> {
-    const { rate, runtime } = this.limits;
-    const untilMs = runtime.clock.now() + this.patienceMs;
+    const { clock } = this.limits.runtime;
+    const untilMs = clock.now() + this.patienceMs;
     for (;;) {
-      const taken = rate.tryTake(slice.length);
-      if (taken.admitted) {
+      const refusal = this.context.rate.take(slice.length);
+      if (refusal === undefined) {
         this.context.chargedRecords += slice.length;
         return slice;
       }
-      const { retryAfterMs } = taken;
-      if (runtime.clock.now() + retryAfterMs > untilMs) {
-        this.run.refuse(slice, new RateLimitedError({ stage: 'Gateway', retryAfterMs }));
+      if (clock.now() + refusal.retryAfterMs > untilMs) {
+        this.run.refuse(slice, refusal);
         return [];
       }
-      await sleep(runtime.clock, retryAfterMs, this.context.signal);
+      await sleep(clock, refusal.retryAfterMs, this.context.signal);
+    }
+  }
+
+  /** Waits until the tenant may have one more record in flight, or the patience is over. */
+  private async waitForPlace(): Promise<void> {
+    const { context } = this;
+    const { quota } = context;
+    if (quota === undefined) return;
+    const { clock } = this.limits.runtime;
+    const untilMs = clock.now() + this.patienceMs;
+    for (;;) {
+      if (context.places === 0) context.places = quota.takePlaces(1);
+      if (context.places > 0 || clock.now() >= untilMs) return;
+      await sleep(clock, LOOK_FOR_PLACE_EVERY_MS, context.signal);
     }
   }
 
   /** Admits and submits what credits are there for, or refuses all; gives the rest. */
   private async submitSome(
-    slice: readonly BatchCandidate[],
+    candidates: readonly BatchCandidate[],
     sinceMs: number,
   ): Promise<readonly BatchCandidate[]> {
+    const slice = this.run.withPlaces(candidates);
     const { clock } = this.limits.runtime;
     let admission: Admission;
     let permit: Permit;
     try {
+      if (slice.length === 0) throw this.context.quota!.full();
       admission = await this.admit(slice);
       permit = await this.permit(admission);
     } catch (error) {
-      this.run.refuse(slice, error as Error);
+      this.run.refuse(candidates, error as Error);
       return [];
     }
     try {
@@ -185,7 +204,7 @@ class StreamPassage {
     } finally {
       permit.release();
     }
-    return slice.slice(admission.count);
+    return candidates.slice(admission.count);
   }
 
   private async admit(slice: readonly BatchCandidate[]): Promise<Admission> {

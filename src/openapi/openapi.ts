@@ -24,6 +24,10 @@ export function openApiDocument(app: NestFastifyApplication, version: string): O
     .setDescription(DESCRIPTION)
     .setVersion(version)
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN' }, 'admin')
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'A token of INGEST_TOKENS, where it is set' },
+      'ingest',
+    )
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     autoTagControllers: false,

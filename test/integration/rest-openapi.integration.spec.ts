@@ -25,7 +25,7 @@ describe('The description of the record routes', () => {
   afterAll(() => rest.close());
 
   it('names every answer of every route', () => {
-    const intake = ['202', '400', '406', '408', '409', '413', '415', '422', '429', '500', '503'];
+    const intake = '202 400 401 403 406 408 409 413 415 422 429 500 503'.split(' ');
     expect(Object.keys(paths['/v1/records']!['post']!.responses).toSorted()).toEqual(
       ['200', ...intake].toSorted(),
     );
@@ -35,7 +35,12 @@ describe('The description of the record routes', () => {
       'application/json',
       'application/x-ndjson',
     ]);
-    expect(Object.keys(paths['/v1/records/{id}']!['get']!.responses)).toEqual(['200', '404']);
+    expect(Object.keys(paths['/v1/records/{id}']!['get']!.responses)).toEqual([
+      '200',
+      '401',
+      '403',
+      '404',
+    ]);
   });
 
   it('gives examples that fit their schemas', () => {

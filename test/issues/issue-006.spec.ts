@@ -1,9 +1,14 @@
 import { getMaxListeners } from 'node:events';
 import { IntakeContext } from '../../src/gateway/intake-context.js';
+import { RecordRate } from '../../src/gateway/record-rate.js';
+import { FakeClock } from '../support/fake-clock.js';
 
 describe('the signal of a request', () => {
   it('takes a listener for every record of a batch that waits, without a warning of Node', () => {
-    const { signal } = new IntakeContext('default', undefined, false);
+    const clock = new FakeClock();
+    const rate = new RecordRate({ ratePerSecond: 0, clock, signal: 'rate', owner: 'The rate' });
+    const request = { tenant: 'default', rate, quota: undefined, priority: undefined };
+    const { signal } = new IntakeContext({ ...request, isStream: false });
     expect(getMaxListeners(signal)).toBe(Infinity);
   });
 });

@@ -15,6 +15,11 @@ import {
   type BoundsOptions,
   boundsOptions,
 } from '../../src/config/bounds.options.js';
+import {
+  SERVICE_OPTIONS,
+  type ServiceOptions,
+  serviceOptions,
+} from '../../src/config/service.options.js';
 import { configureHttp, registerHooks } from '../../src/gateway/gateway.http.js';
 import { GatewayLimits } from '../../src/gateway/gateway.limits.js';
 import { GatewayModule } from '../../src/gateway/gateway.module.js';
@@ -106,6 +111,7 @@ export interface RestGatewayOptions {
   readonly bounds?: Partial<BoundsOptions>;
   readonly stages?: Readonly<Record<string, Partial<StageSpec>>>;
   readonly definition?: AnyPipelineDefinition;
+  readonly service?: Partial<ServiceOptions>;
 }
 
 /** A Nest application with the Gateway on a real socket, and a fake pipeline behind it. */
@@ -150,6 +156,10 @@ export async function startRestGateway(options: RestGatewayOptions = {}): Promis
         },
       },
       { provide: PIPELINE_DEFINITION, useValue: options.definition ?? { name: 'test' } },
+      {
+        provide: SERVICE_OPTIONS,
+        useValue: { ...serviceOptions.schema.parse({}), ...options.service },
+      },
       { provide: GATEWAY_OPTIONS, useValue: gatewayValues },
       { provide: BOUNDS_OPTIONS, useValue: boundsValues },
     ],
@@ -163,6 +173,7 @@ export async function startRestGateway(options: RestGatewayOptions = {}): Promis
       Settlement,
       RecordLookup,
       PIPELINE_DEFINITION,
+      SERVICE_OPTIONS,
       GATEWAY_OPTIONS,
       BOUNDS_OPTIONS,
     ],

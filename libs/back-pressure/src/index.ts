@@ -29,7 +29,7 @@ export { admissionOf, lotOf, permitOf, takeAdmission, takeLot } from './request-
 export { BackPressureError } from './errors/back-pressure-error.js';
 export { CapacityExhaustedError } from './errors/capacity-exhausted.error.js';
 export { IntakeClosedError } from './errors/intake-closed.error.js';
-export { RateLimitedError } from './errors/rate-limited.error.js';
+export { type Quota, RateLimitedError } from './errors/rate-limited.error.js';
 export { BackPressureExceptionFilter } from './back-pressure-exception.filter.js';
 export { type ProblemDocument, problemHeaders, problemOf } from './problem.js';
 
