@@ -12,19 +12,24 @@ import { IntakeContext } from './intake-context.js';
 import { Callers } from './callers.js';
 import { journalFull } from './problems.js';
 import { bodyTooLarge } from './body-reader.js';
+import { isJsonType } from './cloud-event.js';
+import { attributesOf, isBinaryEvent } from './event-headers.js';
+import { requireJsonAccepted } from './protocol-rules.js';
+import { ENVELOPE, EVENT, EventData, type RecordForm } from './record-form.js';
 import {
-  acceptsJson,
+  type HeaderFields,
   mediaTypeOf,
   priorityOf,
   requireBodyOf,
   requirePlainUtf8,
 } from './request-headers.js';
 import { requestKeyOf } from './request-key.js';
-import { RequestError } from './request-error.js';
 
 const STREAM_TYPE = 'application/x-ndjson';
-const RECORD_TYPES = ['application/json'] as const;
-const BATCH_TYPES = ['application/json', STREAM_TYPE] as const;
+const EVENT_TYPE = 'application/cloudevents+json';
+const EVENT_BATCH_TYPE = 'application/cloudevents-batch+json';
+const RECORD_TYPES = ['application/json', EVENT_TYPE] as const;
+const BATCH_TYPES = ['application/json', STREAM_TYPE, EVENT_BATCH_TYPE] as const;
 /** A slot of a stream, or memory for a body, comes free when some request ends. */
 const SLOT_RETRY_MS = 1000;
 
@@ -49,16 +54,14 @@ export class AdmissionHook {
     const { headers } = request;
     const tenant = this.callers.tenantOf(headers);
     this.requireOpen();
-    requireBodyOf(headers, isBatch ? BATCH_TYPES : RECORD_TYPES);
+    const form = formOf(headers, isBatch);
     requirePlainUtf8(headers);
-    if (!acceptsJson(headers)) {
-      throw new RequestError('not-acceptable', 'The answer is application/json.');
-    }
+    requireJsonAccepted(request);
     const isStream = mediaTypeOf(headers) === STREAM_TYPE;
     const quota = this.callers.quotaOf(tenant);
     const { rate = this.limits.rate } = quota ?? {};
     const priority = priorityOf(headers);
-    const context = new IntakeContext({ tenant, rate, quota, priority, isStream });
+    const context = new IntakeContext({ tenant, rate, quota, priority, isStream, form });
     context.requestKey = requestKeyOf(request, isBatch);
     const bodyBytes = this.bodyBytes(request, isStream);
     if (priority === 'bulk' && !this.admitsBulk) throw this.bulkRefused();
@@ -151,4 +154,19 @@ export class AdmissionHook {
       detail,
     });
   }
+}
+
+/** How the records are written. Throws when the body is none of that, and what is wrong with a CloudEvent's attributes. */
+function formOf(headers: HeaderFields, isBatch: boolean): RecordForm {
+  const type = mediaTypeOf(headers);
+  if (isBatch) {
+    requireBodyOf(headers, BATCH_TYPES);
+    return type === EVENT_BATCH_TYPE ? EVENT : ENVELOPE;
+  }
+  if (type !== EVENT_TYPE && isBinaryEvent(headers)) {
+    requireBodyOf(headers, type !== undefined && isJsonType(type) ? [type] : RECORD_TYPES);
+    return new EventData(attributesOf(headers));
+  }
+  requireBodyOf(headers, RECORD_TYPES);
+  return type === EVENT_TYPE ? EVENT : ENVELOPE;
 }

@@ -11,7 +11,7 @@ import type { IntakeContext } from './intake-context.js';
 import { topOf } from './json-issues.js';
 import { KeyReader } from './key-reader.js';
 import { ADMIT_WITHIN_MS, RecordIntake } from './record-intake.js';
-import { checkEnvelope, isIssues } from './records.schema.js';
+import { isIssues } from './records.schema.js';
 import { RequestError } from './request-error.js';
 
 /** Records that are worked on without letting others have a turn. */
@@ -74,7 +74,7 @@ export class ArrayBatch {
     const candidates: BatchCandidate[] = [];
     for (const [index, element] of elements.entries()) {
       const found = issues.get(index);
-      const checked = found ?? checkEnvelope(element);
+      const checked = found ?? context.form.check(element);
       if (isIssues(checked)) {
         results.invalid(index, checked);
         continue;
@@ -85,7 +85,7 @@ export class ArrayBatch {
         results.refuse(index, recordTooLarge(maxRecordBytes));
         continue;
       }
-      const idempotencyKey = context.requestKey?.ofElement(index, text);
+      const idempotencyKey = context.requestKey?.ofElement(index, text) ?? checked.idempotencyKey;
       candidates.push({ index, envelope: checked, sizeBytes, idempotencyKey });
     }
     return candidates;

@@ -2,6 +2,7 @@ import type { ProblemDocument } from '#libs/back-pressure';
 import type { RandomSource } from '#libs/flow-control';
 import type { PipelineRecord, ValidationIssue } from '../pipeline/record.js';
 import { headersFor, type Problem, problemFor } from './problems.js';
+import { inside } from './record-form.js';
 import { verdictOf } from './record-intake.js';
 import { invalidRecord, RequestError } from './request-error.js';
 import type { AcceptedAnswer, StreamEnd } from './records.schema.js';
@@ -24,6 +25,8 @@ export class BatchResults {
     private readonly random: RandomSource,
     /** Told of every record that is refused for now: 429 and 503. */
     private readonly onRefused: (problem: Problem) => void,
+    /** Where in a record its payload is: the stages see nothing else. */
+    private readonly payloadPath: string,
   ) {}
 
   /** Adds the present state of the earlier record that a record is a replay of. */
@@ -39,7 +42,7 @@ export class BatchResults {
     } else if (verdict.kind === 'discarded') {
       this.take({ index, id: record.id, status: 'discarded', reason: verdict.reason });
     } else if (verdict.kind === 'invalid') {
-      this.invalid(index, inPayload(verdict.issues));
+      this.invalid(index, inside(this.payloadPath, verdict.issues));
     } else if (verdict.kind === 'refused') {
       this.refuse(index, verdict.error);
     }
@@ -119,9 +122,4 @@ export class BatchResults {
     const results = this.results.toSorted((a, b) => a.index - b.index);
     return { accepted: this.accepted, refused: results.length - this.accepted, results };
   }
-}
-
-/** The stages see the payload only; the sender sees the whole record. */
-export function inPayload(issues: readonly ValidationIssue[]): ValidationIssue[] {
-  return issues.map(({ path, message }) => ({ path: `/payload${path}`, message }));
 }

@@ -36,9 +36,10 @@ export class BatchRun {
   private readonly refusedKeys = new Set<string>();
 
   constructor(private readonly parts: BatchParts) {
-    this.results = new BatchResults(parts.random, (problem) =>
-      parts.events.emit('recordRefused', refusalOf(problem)),
-    );
+    const onRefused = (problem: Problem): void => {
+      parts.events.emit('recordRefused', refusalOf(problem));
+    };
+    this.results = new BatchResults(parts.random, onRefused, parts.context.form.payloadPath);
   }
 
   /** Those that may be tried: the others are refused here, since their key has a hole, bulk is not taken, or it is paused. */

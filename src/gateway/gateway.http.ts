@@ -10,10 +10,19 @@ import { GatewayLimits } from './gateway.limits.js';
 import { IngestTokens } from './ingest-tokens.js';
 import type { IntakeContext } from './intake-context.js';
 import { headersFor, problemFor, sendProblem } from './problems.js';
+import {
+  answerOptions,
+  isJsonRoute,
+  refuseExpectation,
+  requireHost,
+  requireJsonAccepted,
+} from './protocol-rules.js';
 import { RequestError } from './request-error.js';
 import { RouteTable } from './route-table.js';
 import { answerProtocolError, SERVER_OPTIONS } from './server-protection.js';
 
+/** CloudEvents, and the types of their data. */
+const JSON_SUFFIX = /^[\w-]+\/[\w!#$&^.-]+\+json/i;
 /** The routes that take records, as the router knows them. */
 const RECORD_ROUTE = '/v1/records';
 const BATCH_ROUTE = '/v1/records::batch';
@@ -48,6 +57,7 @@ export function registerHooks(app: NestFastifyApplication): void {
   const admitOf = (isBatch: boolean) =>
     offersRest(definition.sources) ? admissionOf(hook, limits, isBatch) : refusalBy(definition);
   const identify = identificationOf(app.get(IngestTokens));
+  const needHost = checking(requireHost);
 
   fastify.decorateRequest('intake', undefined);
   fastify.decorateRequest('tokenTenant', undefined);
@@ -55,25 +65,27 @@ export function registerHooks(app: NestFastifyApplication): void {
     const methods = [route.method].flat();
     routes.add(route.url, methods);
     // Which route it is is known here; to ask a request for it makes an object of twelve fields each time.
-    if (route.url === LOOKUP_ROUTE) route.onRequest = identify;
-    if (!methods.includes('POST')) return;
-    if (route.url === RECORD_ROUTE) route.onRequest = admitOf(false);
-    if (route.url === BATCH_ROUTE) route.onRequest = admitOf(true);
+    const isPost = methods.includes('POST');
+    if (isPost && route.url === RECORD_ROUTE) route.onRequest = admitOf(false);
+    else if (isPost && route.url === BATCH_ROUTE) route.onRequest = admitOf(true);
+    else if (route.url === LOOKUP_ROUTE)
+      route.onRequest = [checking(requireJsonAccepted), identify];
+    else if (isJsonRoute(route.url)) route.onRequest = checking(requireJsonAccepted);
   });
-  fastify.addHook('onRequest', (_request, reply, done) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     const reason = intake.closed?.reason;
     // A connection that is kept open would go on being sent to a process that ends.
     if (reason === 'draining' || reason === 'stopping') void reply.header('connection', 'close');
-    done();
+    if (!answerOptions(request, reply, routes)) needHost(request, reply, done);
   });
+  app.getHttpServer().on('checkExpectation', refuseExpectation);
 
   const { clock } = limits.runtime;
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser(
-    'application/json',
-    (request: FastifyRequest, body: IncomingMessage) =>
-      parseJsonRequest(request, body, { maxBytes: limits.bounds.maxBodyBytes, clock }),
-  );
+  const parse = (request: FastifyRequest, body: IncomingMessage): Promise<unknown> =>
+    parseJsonRequest(request, body, { maxBytes: limits.bounds.maxBodyBytes, clock });
+  fastify.addContentTypeParser('application/json', parse);
+  fastify.addContentTypeParser(JSON_SUFFIX, parse);
   // A stream is read by its handler, as credits allow.
   fastify.addContentTypeParser('application/x-ndjson', (_request, body, done) => done(null, body));
 }
@@ -95,14 +107,22 @@ function admissionOf(hook: AdmissionHook, limits: GatewayLimits, isBatch: boolea
 
 /** Nobody without a token learns which records there are. */
 function identificationOf(tokens: IngestTokens) {
+  return checking((request) => {
+    request.tokenTenant = tokens.tokenTenantOf(request.headers);
+  });
+}
+
+/** A hook that answers with what the check throws. */
+function checking(check: (request: FastifyRequest) => void) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     try {
-      request.tokenTenant = tokens.tokenTenantOf(request.headers);
-      done();
+      check(request);
     } catch (error) {
       const problem = problemFor(error);
       sendProblem(reply, problem, headersFor(error, problem));
+      return;
     }
+    done();
   };
 }
 

@@ -1,5 +1,6 @@
 import { LazyAbort } from '../pipeline/lazy-abort.js';
 import type { Priority } from '../pipeline/record.js';
+import type { RecordForm } from './record-form.js';
 import type { RecordRate } from './record-rate.js';
 import type { RequestKey } from './request-key.js';
 import type { TenantQuota } from './tenant-quota.js';
@@ -23,6 +24,7 @@ export interface IntakeRequest {
   /** Of the header; a record's own wins. */
   readonly priority: Priority | undefined;
   readonly isStream: boolean;
+  readonly form: RecordForm;
 }
 
 /** What the Gateway knows of a request that brings records, from its header fields to its answer. */
@@ -43,14 +45,16 @@ export class IntakeContext {
   readonly rate: RecordRate;
   readonly quota: TenantQuota | undefined;
   readonly isStream: boolean;
+  readonly form: RecordForm;
   private readonly priority: Priority | undefined;
 
-  constructor({ tenant, rate, quota, priority, isStream }: IntakeRequest) {
+  constructor({ tenant, rate, quota, priority, isStream, form }: IntakeRequest) {
     this.tenant = tenant;
     this.rate = rate;
     this.quota = quota;
     this.priority = priority;
     this.isStream = isStream;
+    this.form = form;
   }
 
   /** Of a record: its own priority, or the request's, or `normal`; not above what its tenant may have. */

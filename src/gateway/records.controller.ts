@@ -43,7 +43,8 @@ export class RecordsController {
     const admission = takeAdmission(request);
     if (admission === undefined) throw new Error('The request came without its credits.');
     const { sizeBytes, fingerprint } = body;
-    const idempotencyKey = fingerprint && context.requestKey?.ofRecord(fingerprint);
+    const requestKey = fingerprint && context.requestKey?.ofRecord(fingerprint);
+    const idempotencyKey = requestKey ?? envelope.idempotencyKey;
     const candidate = { envelope, sizeBytes, idempotencyKey };
     const record = await this.single.accept(candidate, admission, context);
     const replayedId = replayedIdOf(record);

@@ -15,6 +15,7 @@ import {
   acceptedSchema,
   batchAnswerSchema,
   envelopeSchema,
+  eventSchema,
   problemSchema,
   recordStatusSchema,
 } from './records.schema.js';
@@ -34,6 +35,15 @@ const RECORD = {
     items: [{ sku: 'A-1', quantity: 2, unitPrice: 9.5 }],
   },
   headers: { 'shop-region': 'eu' },
+};
+const EVENT = {
+  specversion: '1.0',
+  id: 'a-1001',
+  source: '/shop/eu',
+  type: 'com.example.order.placed',
+  time: '2026-01-01T12:00:00Z',
+  partitionkey: 'customer-42',
+  data: RECORD.payload,
 };
 const INVALID = {
   path: '/payload/items/0/quantity',
@@ -113,7 +123,7 @@ const PROBLEMS = {
       415,
       'unsupported-media-type',
       'The content type is not supported',
-      'The body must be application/json (got text/plain).',
+      'The body must be application/json or application/cloudevents+json (got text/plain).',
     ),
   },
   422: {
@@ -178,7 +188,18 @@ const INTAKE_PROBLEMS: readonly ProblemStatus[] = [
 /** Documents `POST /v1/records`. */
 export function DescribeAccept(): MethodDecorator {
   return applyDecorators(
-    describeIntake('Takes one record', json(envelopeSchema, RECORD)),
+    describeIntake('Takes one record', {
+      ...json(envelopeSchema, RECORD),
+      'application/cloudevents+json': { schema: schemaOf(eventSchema), example: EVENT },
+    }),
+    ApiHeader({
+      name: 'ce-specversion',
+      required: false,
+      description:
+        'With ce-id, ce-source and ce-type: the request is a CloudEvent in binary mode, its body the data. Every other ' +
+        'field ce-… is an attribute.',
+      schema: { type: 'string', enum: ['1.0'] },
+    }),
     ApiHeader({
       name: 'Prefer',
       description: '`wait=N`: wait up to N seconds, at most 30, for the end of the record.',
@@ -214,6 +235,10 @@ export function DescribeBatch(): MethodDecorator {
           description: 'One record a line; read as fast as it can be taken.',
         },
         example: lines,
+      },
+      'application/cloudevents-batch+json': {
+        schema: schemaOf(z.array(eventSchema)),
+        example: [EVENT],
       },
     }),
     ApiResponse({

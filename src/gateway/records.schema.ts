@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LETTER_EVENTS } from '../ledger/letter-trail.js';
-import { PRIORITIES, type ValidationIssue } from '../pipeline/record.js';
+import { type IdempotencyKey, PRIORITIES, type ValidationIssue } from '../pipeline/record.js';
 import { STAGE_IDS } from '../pipeline/stage.js';
 import { escapePointer } from './json-issues.js';
 
@@ -34,7 +34,10 @@ export const envelopeSchema = z.strictObject({
     .describe('Who is refused last under overload; wins over the header Penstock-Priority.'),
 });
 /** A checked record: header names are in lower case. */
-export type Envelope = Readonly<z.output<typeof envelopeSchema>>;
+export type Envelope = Readonly<z.output<typeof envelopeSchema>> & {
+  /** Of a CloudEvent; the header Idempotency-Key wins. */
+  readonly idempotencyKey?: IdempotencyKey;
+};
 
 /** Checks one record of a body; paths of the issues begin at the record. */
 export function checkEnvelope(value: unknown): Envelope | readonly ValidationIssue[] {
@@ -73,6 +76,27 @@ function issuesOf(issue: z.core.$ZodIssue): ValidationIssue[] {
   if (path === '/payload') return [{ path, message: 'is required' }];
   return [{ path, message: issue.message }];
 }
+
+/** A CloudEvent in the JSON format, as a sender is told of it; `checkEvent` is what checks one. */
+export const eventSchema = z
+  .object({
+    specversion: z.literal('1.0'),
+    id: z.string().min(1),
+    source: z.string().min(1).describe('A URI reference; with the id it says which event this is.'),
+    type: z.string().min(1),
+    datacontenttype: z.string().optional().describe('A media type; absent: application/json.'),
+    dataschema: z.string().optional(),
+    subject: z.string().optional(),
+    time: z.string().optional().describe('RFC 3339.'),
+    partitionkey: z.string().optional().describe('The key of the record.'),
+    data: z.unknown().optional().describe('The payload of the record: any JSON value.'),
+    data_base64: z
+      .string()
+      .optional()
+      .describe('The same as base64, when datacontenttype is JSON.'),
+  })
+  .catchall(z.union([z.string(), z.boolean(), z.int32(), z.null()]))
+  .describe('CloudEvents 1.0; other members are extension attributes.');
 
 /** What is answered about a record that was taken. */
 export const acceptedSchema = z.object({

@@ -15,6 +15,7 @@ export const REQUEST_PROBLEMS = {
   'idempotency-key-running': { status: 409, title: 'A request with this key is still running' },
   'too-large': { status: 413, title: 'Too large' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
+  'expectation-failed': { status: 417, title: 'The expectation can not be met' },
   invalid: { status: 422, title: 'The record is invalid' },
   'idempotency-key-reused': { status: 422, title: 'The key was used for another request' },
   'unsafe-number': { status: 422, title: 'A number would lose digits' },

@@ -1,4 +1,4 @@
-import { eventKeyOf, RequestKey, requestKeyOf } from './request-key.js';
+import { eventIdentityOf, RequestKey, requestKeyOf } from './request-key.js';
 
 const request = (key?: string | string[], url = '/v1/records', method = 'POST') => ({
   method,
@@ -58,11 +58,35 @@ describe('RequestKey', () => {
   });
 });
 
-describe('eventKeyOf', () => {
-  it('is the same for the same source and id only, and short', () => {
-    const key = eventKeyOf('/shop', '17');
-    expect(eventKeyOf('/shop', '17')).toBe(key);
-    expect(new Set([key, eventKeyOf('/shop1', '7'), eventKeyOf('17', '/shop')]).size).toBe(3);
-    expect(eventKeyOf('/shop'.repeat(1000), '17').length).toBe(key.length);
+describe('eventIdentityOf', () => {
+  const event = (change: Record<string, string> = {}, payload: unknown = 1) => {
+    const attributes = { source: '/shop', id: '17', type: 'placed', ...change };
+    return eventIdentityOf(new Map(Object.entries(attributes)), payload);
+  };
+
+  it('has a key that is the same for the same source and id only, and short', () => {
+    const { key } = event();
+    expect(event({ type: 'other' }, 2).key).toBe(key);
+    const others = [event({ source: '/shop1', id: '7' }), event({ source: '17', id: '/shop' })];
+    expect(new Set([key, ...others.map((other) => other.key)]).size).toBe(3);
+    expect(event({ source: '/shop'.repeat(1000) }).key.length).toBe(key.length);
+  });
+
+  it('has the fingerprint of the event, in whatever mode and order it is sent (RK3)', () => {
+    const { fingerprint } = event();
+    const same = [
+      event({ datacontenttype: 'application/json' }),
+      eventIdentityOf(
+        new Map([
+          ['type', 'placed'],
+          ['id', '17'],
+          ['source', '/shop'],
+        ]),
+        1,
+      ),
+    ];
+    for (const each of same) expect(each.fingerprint.equals(fingerprint)).toBe(true);
+    const others = [event({}, 2), event({ type: 'other' }), event({ subject: 'x' })];
+    for (const each of others) expect(each.fingerprint.equals(fingerprint)).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IdempotencyKey } from '../pipeline/record.js';
+import type { EventAttributes } from './event-attributes.js';
 import type { HeaderFields } from './request-headers.js';
 import { RequestError } from './request-error.js';
 
@@ -66,10 +67,18 @@ export function requestKeyOf(request: KeyedRequest, isBatch = false): RequestKey
 /**
  * The key of an event: whoever sends the same source and id sends the same event. A digest, since both may be long, and
  * apart from the keys that clients choose.
+ *
+ * RK3 the fingerprint is over the event, not over its request: it is the same event alone, in a batch and in either mode.
+ *     `datacontenttype` is left out, since only binary mode always has it.
  */
-export function eventKeyOf(source: string, id: string): string {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([source, id]))
-    .digest('base64url');
-  return `event:${digest}`;
+export function eventIdentityOf(attributes: EventAttributes, payload: unknown): IdempotencyKey {
+  const [id, source] = [attributes.get('id'), attributes.get('source')];
+  const told = [...attributes].filter(([name]) => name !== 'datacontenttype');
+  const sorted = told.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const key = digestOf(JSON.stringify([source, id])).toString('base64url');
+  return { key: `event:${key}`, fingerprint: digestOf(JSON.stringify([sorted, payload])) };
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }

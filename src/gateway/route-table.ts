@@ -19,6 +19,12 @@ export class RouteTable {
     for (const method of methods) route.methods.add(method);
   }
 
+  /** Of all paths together. */
+  allMethods(): readonly string[] {
+    const methods = [...this.routes.values()].flatMap((route) => [...route.methods]);
+    return [...new Set(methods)].toSorted();
+  }
+
   /** Empty when no route has this path. */
   methodsOf(url: string): readonly string[] {
     const [path = ''] = url.split('?', 1);

@@ -15,6 +15,8 @@ export const SERVER_OPTIONS = {
   headersTimeout: HEADERS_TIMEOUT_MS,
   requestTimeout: REQUEST_TIMEOUT_MS,
   connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+  // We check it: the platform answers without a body.
+  requireHostHeader: false,
 } as const satisfies ServerOptions;
 
 /** Answers what the HTTP parser refuses, which never reaches a router, with a problem document. Closes the connection. */

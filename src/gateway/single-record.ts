@@ -4,13 +4,13 @@ import { InFlight } from '../pipeline/in-flight.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import { AdmissionHook } from './admission.hook.js';
 import { recordTooLarge } from './array-batch.js';
-import { inPayload } from './batch-results.js';
 import type { IntakeBody } from './body-reader.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
 import type { IntakeContext } from './intake-context.js';
+import { inside } from './record-form.js';
 import { ADMIT_WITHIN_MS, type Candidate, RecordIntake, verdictOf } from './record-intake.js';
-import { type AcceptedAnswer, checkEnvelope, type Envelope, isIssues } from './records.schema.js';
+import { type AcceptedAnswer, type Envelope, isIssues } from './records.schema.js';
 import { invalidRecord } from './request-error.js';
 
 /** One record by REST: from its body to its verdict, and to its end for a caller that waits for it. */
@@ -26,8 +26,9 @@ export class SingleRecord {
 
   /** Throws what is wrong with the body. */
   check({ value, issues, sizeBytes }: IntakeBody, context: IntakeContext): Envelope {
-    if (issues.length > 0) throw invalidRecord(issues);
-    const checked = checkEnvelope(value);
+    const { form } = context;
+    if (issues.length > 0) throw invalidRecord(inside(form.bodyPath, issues));
+    const checked = form.check(value);
     if (isIssues(checked)) throw invalidRecord(checked);
     const { maxRecordBytes } = this.limits.bounds;
     // The text may have spaces that the record has not.
@@ -53,7 +54,9 @@ export class SingleRecord {
     if (record === undefined) throw new RangeError('An admission of no records was submitted.');
     const verdict = verdictOf(record);
     if (verdict.kind === 'refused') throw verdict.error;
-    if (verdict.kind === 'invalid') throw invalidRecord(inPayload(verdict.issues));
+    if (verdict.kind === 'invalid') {
+      throw invalidRecord(inside(context.form.payloadPath, verdict.issues));
+    }
     return record;
   }
 

@@ -34,6 +34,7 @@ describe('The description of the record routes', () => {
     expect(Object.keys(batch!.requestBody!.content)).toEqual([
       'application/json',
       'application/x-ndjson',
+      'application/cloudevents-batch+json',
     ]);
     expect(Object.keys(paths['/v1/records/{id}']!['get']!.responses)).toEqual([
       '200',

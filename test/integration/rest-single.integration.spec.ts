@@ -204,7 +204,9 @@ describe('POST /v1/records', () => {
       const answer = await post('{"payload":1}', { 'content-type': type });
       expectProblem(answer, 415, 'unsupported-media-type');
       const given = type === '' ? 'no Content-Type' : type;
-      expect(answer.body['detail']).toBe(`The body must be application/json (got ${given}).`);
+      expect(answer.body['detail']).toBe(
+        `The body must be application/json or application/cloudevents+json (got ${given}).`,
+      );
     }
     const batch = await call('/v1/records:batch', {
       method: 'POST',
@@ -213,7 +215,7 @@ describe('POST /v1/records', () => {
     });
     expectProblem(batch, 415, 'unsupported-media-type');
     expect(batch.body['detail']).toBe(
-      'The body must be application/json or application/x-ndjson (got text/csv).',
+      'The body must be application/json or application/x-ndjson or application/cloudevents-batch+json (got text/csv).',
     );
     expectProblem(
       await post('{"payload":1}', { 'content-type': 'application/json; charset=utf-16' }),

@@ -1,5 +1,6 @@
 import { getMaxListeners } from 'node:events';
 import { IntakeContext } from '../../src/gateway/intake-context.js';
+import { ENVELOPE } from '../../src/gateway/record-form.js';
 import { RecordRate } from '../../src/gateway/record-rate.js';
 import { FakeClock } from '../support/fake-clock.js';
 
@@ -8,7 +9,7 @@ describe('the signal of a request', () => {
     const clock = new FakeClock();
     const rate = new RecordRate({ ratePerSecond: 0, clock, signal: 'rate', owner: 'The rate' });
     const request = { tenant: 'default', rate, quota: undefined, priority: undefined };
-    const { signal } = new IntakeContext({ ...request, isStream: false });
+    const { signal } = new IntakeContext({ ...request, isStream: false, form: ENVELOPE });
     expect(getMaxListeners(signal)).toBe(Infinity);
   });
 });
