@@ -8,6 +8,7 @@ import {
 } from '#libs/flow-control';
 import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
 import type { DestinationGuard } from '../pipeline/destination-guard.js';
+import { EXPIRED, Expiry, takeDue } from '../pipeline/expiry.js';
 import type { Failure } from '../pipeline/failure.js';
 import { failureOf, timeoutFailure } from '../pipeline/failure-of.js';
 import type { Carried } from '../pipeline/give-back.js';
@@ -72,6 +73,7 @@ const NO_HEADERS: RecordHeaders = Object.freeze({});
  *     call start while as many are abandoned as may run, so at most twice the limit exist (DG3).
  * EC4 each record taken is told once, by `onDone` or `onGivenUp`.
  * EC5 while the guard lets no call start, records wait with their credits; they hold no permit.
+ * EC6 a record whose deadline has passed is given up (`expired`) before a call starts: when its turn comes, or while it waits.
  * Bounded by the stage's credits: every item holds one.
  */
 export class EgressCalls {
@@ -80,7 +82,8 @@ export class EgressCalls {
   private readonly deadlines: Deadlines<Call>;
   private readonly ready: Item[] = [];
   private readonly running = new Set<Call>();
-  private readonly backOffs = new Set<Timer>();
+  private readonly backOffs = new Map<Timer, Item>();
+  private readonly expiry: Expiry<Item>;
   private state: 'running' | 'stopped' = 'running';
   private most: number;
   private insideNow = 0;
@@ -98,6 +101,7 @@ export class EgressCalls {
     this.deadlines = new Deadlines(runtime.clock, options.operationTimeoutMs, (call) =>
       this.timedOut(call),
     );
+    this.expiry = new Expiry(runtime.clock, (due) => this.expire(due));
     parts.guard.onOpen(() => this.pump());
   }
 
@@ -122,6 +126,7 @@ export class EgressCalls {
       const position = this.sequencer.offer(record.key, item);
       if (position === undefined) throw new Error('AsyncEgress holds more records than credits.');
       if (position === 'ready') this.ready.push(item);
+      this.expiry.add(item);
     }
     this.insideNow += records.length;
     this.pump();
@@ -131,6 +136,10 @@ export class EgressCalls {
   pump(): void {
     const { isBlocked, guard } = this.parts;
     while (this.ready.length > 0 && this.state === 'running' && !isBlocked() && guard.mayCall()) {
+      if (this.expiry.hasExpired(this.ready[0]!)) {
+        void this.giveUp(this.ready.shift()!, EXPIRED);
+        continue;
+      }
       const permit = this.permits.tryAcquire();
       if (permit === undefined) break;
       const leave = guard.tryCall();
@@ -155,8 +164,9 @@ export class EgressCalls {
   stop(): void {
     this.state = 'stopped';
     for (const call of this.running) call.abort.abort(new Error('The pipeline stops.'));
-    for (const timer of this.backOffs) timer.cancel();
+    for (const timer of this.backOffs.keys()) timer.cancel();
     this.backOffs.clear();
+    this.expiry.stop();
     this.deadlines.clear();
     this.parts.guard.stop();
   }
@@ -233,8 +243,9 @@ export class EgressCalls {
     call.leave.failed(failure);
     meter.failed(1, failure.isTimeout === true ? 'timeout' : undefined);
     const consequence = guard.failed(item.attempts!, failure);
-    if (consequence.kind === 'retry') this.backOff(item, consequence.delayMs);
-    else void this.giveUp(item, consequence.reason);
+    if (consequence.kind === 'dead-letter') void this.giveUp(item, consequence.reason);
+    else if (this.expiry.hasExpired(item)) void this.giveUp(item, EXPIRED);
+    else this.backOff(item, consequence.delayMs);
     this.pump();
   }
 
@@ -250,7 +261,30 @@ export class EgressCalls {
       this.ready.push(item);
       this.pump();
     });
-    this.backOffs.add(timer);
+    this.backOffs.set(timer, item);
+  }
+
+  /** Gives up what waits of `due`; what runs has its attempt. */
+  private expire(due: ReadonlySet<Item>): void {
+    if (this.state === 'stopped') return;
+    const waiting = takeDue(this.ready, due);
+    for (const [timer, item] of this.backOffs) {
+      if (!due.has(item)) continue;
+      timer.cancel();
+      this.backOffs.delete(timer);
+      waiting.push(item);
+    }
+    for (const item of waiting) void this.giveUp(item, EXPIRED);
+    for (const item of this.sequencer.takeQueued((queued) => due.has(queued))) {
+      void this.giveUpBehind(item);
+    }
+  }
+
+  /** Of a record behind another one of its key: that one is not done. */
+  private async giveUpBehind(item: Item): Promise<void> {
+    await this.parts.onGivenUp(item, EXPIRED);
+    this.insideNow -= 1;
+    this.report();
   }
 
   private async giveUp(item: Item, reason: string): Promise<void> {
@@ -259,9 +293,10 @@ export class EgressCalls {
   }
 
   /** The record's end, or its way on, is decided: the next one of its key is ready. */
-  private leave({ record }: Item): void {
+  private leave(item: Item): void {
     this.insideNow -= 1;
-    const next = this.sequencer.done(record.key);
+    this.expiry.remove(item);
+    const next = this.sequencer.done(item.record.key);
     if (next !== undefined) this.ready.push(next);
     this.pump();
   }

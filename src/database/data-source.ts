@@ -6,6 +6,7 @@ import { CreateDeadLetters1767225780000 } from '../../migrations/1767225780000-c
 import { CreateSettingsAndTotals1767225840000 } from '../../migrations/1767225840000-create-settings-and-totals.js';
 import { IndexIdempotencyKeysByExpiry1767226140000 } from '../../migrations/1767226140000-index-idempotency-keys-by-expiry.js';
 import { TrailOfDeadLetters1767226620000 } from '../../migrations/1767226620000-trail-of-dead-letters.js';
+import { AddDeadlineToJournal1767226800000 } from '../../migrations/1767226800000-add-deadline-to-journal.js';
 import { measuredDriver, type PoolWait } from './pool-wait.js';
 import type { TlsSettings } from './tls.js';
 
@@ -18,6 +19,7 @@ const migrations = [
   CreateSettingsAndTotals1767225840000,
   IndexIdempotencyKeysByExpiry1767226140000,
   TrailOfDeadLetters1767226620000,
+  AddDeadlineToJournal1767226800000,
 ];
 
 /** A server that takes longer to let us in is away, not slow. */

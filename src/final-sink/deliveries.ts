@@ -2,10 +2,11 @@ import type { StageMeter } from '#libs/back-pressure';
 import type { Lot, Timer } from '#libs/flow-control';
 import type { DeliveryLease } from '../ledger/delivery-lease.port.js';
 import type { DestinationGuard } from '../pipeline/destination-guard.js';
+import { EXPIRED, Expiry, takeDue } from '../pipeline/expiry.js';
 import type { Failure } from '../pipeline/failure.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
-import type { Attempts } from '../pipeline/retry-policy.js';
+import type { Attempts, Consequence } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { DeliveryCall } from './delivery-call.js';
 import { DeliveryLine } from './delivery-line.js';
@@ -64,13 +65,16 @@ export interface DeliveriesOptions {
  * DV6 a call needs leave of the destination's guard, but for a sink that decides alone: one that ends records itself waits
  *     with the ledger, one that repeats asks the same breaker for leave at each send.
  * DV7 nothing is sent while an operator has paused the sink; what is at the sink goes on.
+ * DV8 a record whose deadline has passed is given up (`expired`) before a delivery starts: when its turn comes, or while it
+ *     waits. What a sink holds that decides alone is in its hands.
  */
 export class Deliveries {
   private readonly line: DeliveryLine<Item>;
   private readonly pending: PendingAcknowledgments<Item>;
   /** None for a sink that ends records itself: its transaction checks who owns them. */
   private readonly gate: LeaseGate<Item> | undefined;
-  private readonly backOffs = new Set<Timer>();
+  private readonly backOffs = new Map<Timer, Item[]>();
+  private readonly expiry: Expiry<Item>;
   /** Not one signal for all: what listens to a signal that lives long is never let go. */
   private readonly running = new Set<DeliveryCall>();
   /** Records in calls, answered in time or not. */
@@ -99,6 +103,7 @@ export class Deliveries {
       clock,
       onTimeout: (entry) => this.timedOut(entry),
     });
+    this.expiry = new Expiry(clock, (due) => this.expire(due));
     parts.guard.onOpen(() => this.pump());
     runtime.pauses.onSink(sink.name, () => this.pump());
   }
@@ -120,7 +125,9 @@ export class Deliveries {
     this.insideNow += records.length;
     this.line.push(
       records.map((record) => {
-        return { record, lot, attempts: undefined, call: undefined, givenUp: undefined };
+        const item = { record, lot, attempts: undefined, call: undefined, givenUp: undefined };
+        this.expiry.add(item);
+        return item;
       }),
     );
     this.pump();
@@ -132,7 +139,8 @@ export class Deliveries {
       const { room } = this;
       const next = room > 0 ? this.line.next(room) : [];
       if (next.length === 0) break;
-      const batch = this.gate?.pass(next) ?? next;
+      const fresh = this.unexpired(next);
+      const batch = this.gate?.pass(fresh) ?? fresh;
       if (batch.length > 0) void this.deliver(batch);
     }
     this.report();
@@ -150,8 +158,9 @@ export class Deliveries {
     this.state = 'stopped';
     this.pending.clear();
     this.gate?.stop();
-    for (const timer of this.backOffs) timer.cancel();
+    for (const timer of this.backOffs.keys()) timer.cancel();
     this.backOffs.clear();
+    this.expiry.stop();
     const reason = new Error('The pipeline stops.');
     for (const call of this.running) call.abort(reason);
     this.parts.guard.stop();
@@ -232,8 +241,10 @@ export class Deliveries {
     if (this.state === 'stopped' || !options.requireAcknowledgment) return undefined;
     this.countFailed(failure);
     const consequence = guard.failed(item.attempts!, failure);
-    item.givenUp = consequence.kind === 'dead-letter' ? consequence.reason : undefined;
-    return consequence.kind === 'retry' ? consequence.delayMs : undefined;
+    item.givenUp = this.reasonToGiveUp(item, consequence);
+    return consequence.kind === 'retry' && item.givenUp === undefined
+      ? consequence.delayMs
+      : undefined;
   }
 
   private countFailed({ isTimeout }: Failure): void {
@@ -268,6 +279,7 @@ export class Deliveries {
     for (const { item } of entries) {
       if (!records.has(item.record)) continue;
       guard.succeeded(item.attempts!);
+      this.expiry.remove(item);
       this.line.release(item);
     }
     this.insideNow -= delivered.length;
@@ -293,8 +305,9 @@ export class Deliveries {
       this.line.hold(item);
       this.countFailed(failure);
       const consequence = this.parts.guard.failed(item.attempts!, failure);
-      if (consequence.kind === 'dead-letter') {
-        void this.giveUp(item, consequence.reason);
+      const reason = this.reasonToGiveUp(item, consequence);
+      if (consequence.kind === 'dead-letter' || reason !== undefined) {
+        void this.giveUp(item, reason ?? EXPIRED);
         continue;
       }
       again.push(item);
@@ -304,7 +317,31 @@ export class Deliveries {
     if (again.length > 0) this.backOff(again, delayMs, isOutage);
   }
 
-  private backOff(items: readonly Item[], delayMs: number, isOutage: boolean): void {
+  private reasonToGiveUp(item: Item, consequence: Consequence): string | undefined {
+    if (consequence.kind === 'dead-letter') return consequence.reason;
+    return this.expiry.hasExpired(item) ? EXPIRED : undefined;
+  }
+
+  /** Gives up what waits of `due`; what is at the sink has its attempt. */
+  private expire(due: ReadonlySet<Item>): void {
+    if (this.state === 'stopped') return;
+    const waiting = this.line.takeDue(due);
+    for (const items of this.backOffs.values()) waiting.push(...takeDue(items, due));
+    for (const item of waiting) void this.giveUp(item, EXPIRED);
+  }
+
+  /** Those that may be sent; the others are given up. */
+  private unexpired(items: readonly Item[]): readonly Item[] {
+    const isLate = (item: Item): boolean => this.expiry.hasExpired(item);
+    if (!items.some(isLate)) return items;
+    return items.filter((item) => {
+      if (!isLate(item)) return true;
+      void this.giveUp(item, EXPIRED);
+      return false;
+    });
+  }
+
+  private backOff(items: Item[], delayMs: number, isOutage: boolean): void {
     if (isOutage) this.outages += 1;
     const timer = this.parts.runtime.clock.setTimer(delayMs, () => {
       this.backOffs.delete(timer);
@@ -312,7 +349,7 @@ export class Deliveries {
       this.line.retry(items);
       this.pump();
     });
-    this.backOffs.add(timer);
+    this.backOffs.set(timer, items);
   }
 
   private timedOut({ item }: PendingEntry<Item>): void {
@@ -331,6 +368,7 @@ export class Deliveries {
   private async giveUp(item: Item, reason: string): Promise<void> {
     await this.parts.onGivenUp(item, reason);
     this.insideNow -= 1;
+    this.expiry.remove(item);
     this.line.release(item);
     this.pump();
   }

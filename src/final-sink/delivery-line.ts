@@ -1,3 +1,5 @@
+import { takeDue } from '../pipeline/expiry.js';
+
 /** What the line needs to know of an item. */
 export interface Keyed {
   readonly record: { readonly key: string | undefined };
@@ -60,6 +62,13 @@ export class DeliveryLine<T extends Keyed> {
     const { key } = item.record;
     const held = key === undefined ? undefined : this.held.get(key);
     held?.waiting.push(item);
+  }
+
+  /** Takes out what waits and is in `due`: its turn will not come. */
+  takeDue(due: ReadonlySet<T>): T[] {
+    const taken = [...takeDue(this.first, due), ...takeDue(this.line, due)];
+    for (const { waiting } of this.held.values()) taken.push(...takeDue(waiting, due));
+    return taken;
   }
 
   /** These items, in this order, are to be sent again before everything else. */

@@ -1,5 +1,6 @@
 import type { Lot } from '#libs/flow-control';
 import type { Ending } from '../ledger/acknowledgments.port.js';
+import { EXPIRED } from '../pipeline/expiry.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { Delivered } from './deliveries.js';
@@ -25,7 +26,7 @@ interface Fan extends Carried {
  *                               └▶ the last answer ─▶ all acknowledged: acknowledged; else dead letters ─▶ credits
  * ```
  * FO1 a record ends when every required sink has answered, and once: acknowledged when all acknowledged, dead-lettered
- *     when one gave up, with a letter for each that did.
+ *     when one gave up, with a letter for each that did; discarded when it only expired.
  * FO2 a sink gets a record only if it may still have to acknowledge it (`deliverTo`).
  * FO3 a sink that is not required holds back nothing, and its answer decides nothing (BestEffort bounds it).
  * FO4 the later records of a key wait at the sink that gave an earlier one up until that has its end: a restart before it
@@ -110,7 +111,9 @@ export class FanOut implements Distribution {
   }
 
   private async bury(fan: Fan): Promise<void> {
-    const [first, ...others] = fan.dead;
+    // Where it expired there is nothing to send again: no letter, unless another sink gave it up.
+    const letters = fan.dead.filter(({ terminal }) => terminal.reason !== EXPIRED);
+    const [first, ...others] = letters.length > 0 ? letters : fan.dead.slice(0, 1);
     if (first === undefined) return;
     const { record, lot } = fan;
     const { attempts, destination, terminal } = first;

@@ -6,17 +6,22 @@ import {
   IntakeClosedError,
 } from '#libs/back-pressure';
 import { Journal } from '../ledger/journal.port.js';
+import { NEVER_MS } from '../pipeline/expiry.js';
 import { Intake } from '../pipeline/intake.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { IntakeContext } from './intake-context.js';
 import { Callers } from './callers.js';
 import { journalFull } from './problems.js';
 import { bodyTooLarge } from './body-reader.js';
+import { expectedDelayMs } from './expected-delay.js';
 import { isJsonType } from './cloud-event.js';
 import { attributesOf, isBinaryEvent } from './event-headers.js';
+import type { RequestError } from './request-error.js';
 import { requireJsonAccepted } from './protocol-rules.js';
 import { ENVELOPE, EVENT, EventData, type RecordForm } from './record-form.js';
 import {
+  deadlineOf,
+  deadlinePassed,
   type HeaderFields,
   mediaTypeOf,
   priorityOf,
@@ -61,7 +66,16 @@ export class AdmissionHook {
     const quota = this.callers.quotaOf(tenant);
     const { rate = this.limits.rate } = quota ?? {};
     const priority = priorityOf(headers);
-    const context = new IntakeContext({ tenant, rate, quota, priority, isStream, form });
+    const expiresAtMs = this.deadline(headers);
+    const context = new IntakeContext({
+      tenant,
+      rate,
+      quota,
+      priority,
+      isStream,
+      form,
+      expiresAtMs,
+    });
     context.requestKey = requestKeyOf(request, isBatch);
     const bodyBytes = this.bodyBytes(request, isStream);
     if (priority === 'bulk' && !this.admitsBulk) throw this.bulkRefused();
@@ -114,6 +128,24 @@ export class AdmissionHook {
 
   bulkRefused(): CapacityExhaustedError {
     return this.controller.refusal('Gateway', 'bulk', 'Bulk records are not taken at the moment.');
+  }
+
+  /** Of a stream, whose deadline may pass while it goes on. */
+  deadlinePassed({ expiresAtMs }: IntakeContext): RequestError | undefined {
+    const { clock } = this.limits.runtime;
+    return clock.wallNow() < expiresAtMs ? undefined : deadlinePassed();
+  }
+
+  /** Infinity for none. Throws when it has passed, or is not to be met by what a record takes at the moment. */
+  private deadline(headers: HeaderFields): number {
+    const { clock } = this.limits.runtime;
+    const expiresAtMs = deadlineOf(headers, clock);
+    if (expiresAtMs === NEVER_MS) return expiresAtMs;
+    const delayMs = expectedDelayMs(this.controller);
+    const leftMs = expiresAtMs - clock.wallNow();
+    if (delayMs <= leftMs) return expiresAtMs;
+    const detail = `A record takes ${Math.round(delayMs)} ms at the moment, and its deadline is in ${leftMs} ms.`;
+    throw this.controller.refusal('Gateway', 'deadline', detail);
   }
 
   private openStream(): void {

@@ -44,11 +44,13 @@ export class BatchRun {
 
   /** Those that may be tried: the others are refused here, since their key has a hole, bulk is not taken, or it is paused. */
   triable(candidates: readonly BatchCandidate[]): readonly BatchCandidate[] {
-    const { admitsBulk, paused } = this.parts.hook;
-    if (paused !== undefined) {
-      this.refuse(candidates, paused);
+    const { hook, context } = this.parts;
+    const refusal = hook.paused ?? hook.deadlinePassed(context);
+    if (refusal !== undefined) {
+      this.refuse(candidates, refusal);
       return [];
     }
+    const { admitsBulk } = hook;
     if (this.refusedKeys.size === 0 && admitsBulk) return candidates;
     return candidates.filter((candidate) => {
       const key = this.keyIfRefused(candidate);

@@ -41,11 +41,6 @@ export class GatewayLimits {
     this.maxBodyBytesHeld = bounds.maxBodyBytes * MOST_LARGEST_BODIES;
   }
 
-  /** The rate as it holds now; 0 = no limit. */
-  get maxRequestsPerSecond(): number {
-    return this.recordsPerSecond;
-  }
-
   /** False when as many streams are open as may be. */
   openStream(): boolean {
     if (this.openStreams >= this.options.maxStreams) return false;

@@ -25,6 +25,8 @@ export interface IntakeRequest {
   readonly priority: Priority | undefined;
   readonly isStream: boolean;
   readonly form: RecordForm;
+  /** Epoch ms; Infinity for none. */
+  readonly expiresAtMs: number;
 }
 
 /** What the Gateway knows of a request that brings records, from its header fields to its answer. */
@@ -46,15 +48,17 @@ export class IntakeContext {
   readonly quota: TenantQuota | undefined;
   readonly isStream: boolean;
   readonly form: RecordForm;
+  readonly expiresAtMs: number;
   private readonly priority: Priority | undefined;
 
-  constructor({ tenant, rate, quota, priority, isStream, form }: IntakeRequest) {
+  constructor({ tenant, rate, quota, priority, isStream, form, expiresAtMs }: IntakeRequest) {
     this.tenant = tenant;
     this.rate = rate;
     this.quota = quota;
     this.priority = priority;
     this.isStream = isStream;
     this.form = form;
+    this.expiresAtMs = expiresAtMs;
   }
 
   /** Of a record: its own priority, or the request's, or `normal`; not above what its tenant may have. */

@@ -3,6 +3,7 @@ import type { Lot } from '#libs/flow-control';
 import type { SourceRecord, SourceSlice } from '#libs/kafka';
 import { partitionId } from '../ledger/kafka-position.js';
 import type { AnyPipelineDefinition } from '../pipeline/definition.js';
+import { NEVER_MS } from '../pipeline/expiry.js';
 import type { PipelineRecord, RecordHeaders, ValidationIssue } from '../pipeline/record.js';
 import { parseJsonBody, withoutByteOrderMark } from './json-body.js';
 import { RequestError, UNSAFE_NUMBER } from './request-error.js';
@@ -60,6 +61,7 @@ export class KafkaRecords {
       priority: 'normal',
       headers: headers === undefined ? undefined : headersOf(headers),
       idempotencyKey: undefined,
+      expiresAtMs: NEVER_MS,
       receivedAtMs: brought.receivedAtMs,
       sizeBytes,
       origin: brought.origin,

@@ -99,6 +99,7 @@ export class RecordIntake {
       priority: context.priorityOf(envelope.priority),
       headers: envelope.headers,
       idempotencyKey,
+      expiresAtMs: context.expiresAtMs,
       receivedAtMs,
       sizeBytes,
       origin: REST_ORIGIN,

@@ -128,7 +128,8 @@ const PROBLEMS = {
   },
   422: {
     description:
-      'The record is invalid; the answer says where and why. Or its Idempotency-Key was used for another one.',
+      'The record is invalid, and the answer says where and why; or its deadline has passed (deadline-passed), or its ' +
+      'Idempotency-Key was used for another one.',
     example: {
       ...problem(422, 'invalid', 'The record is invalid', `${INVALID.path}: ${INVALID.message}.`),
       errors: [INVALID],
@@ -281,6 +282,13 @@ function describeIntake(summary: string, content: Content): MethodDecorator {
       name: 'Penstock-Tenant',
       description: 'Whose records these are; 1 to 64 letters, digits, dots, underscores, hyphens.',
       schema: { type: 'string', default: 'default' },
+    },
+    {
+      name: 'Penstock-Deadline',
+      description:
+        'RFC 3339 time after which no attempt is begun: the record is discarded then, reason `expired`. Past: 422; can ' +
+        'not be met by what a record takes now: 429, signal `deadline`.',
+      schema: { type: 'string', format: 'date-time', examples: ['2026-01-01T12:00:05Z'] },
     },
     {
       name: 'Penstock-Priority',

@@ -3,6 +3,7 @@ import type { Lot } from '#libs/flow-control';
 import type { TakenLetter } from '../dead-letters/redrive-entry.port.js';
 import type { RedriveOrigin } from '../ledger/redriven.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
+import { NEVER_MS } from '../pipeline/expiry.js';
 import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { KafkaRecords, keyText } from './kafka-records.js';
@@ -36,6 +37,8 @@ export class RedrivenRecords {
       headers: headersOf(letter),
       // The key led to this record already.
       idempotencyKey: undefined,
+      // An operator sends it again, whatever its sender's deadline was.
+      expiresAtMs: NEVER_MS,
       receivedAtMs: this.runtime.clock.wallNow(),
       sizeBytes: (letter.payload?.length ?? 0) + (letter.headers?.length ?? 0),
       origin: originOf(letter),

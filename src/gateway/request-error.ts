@@ -19,6 +19,7 @@ export const REQUEST_PROBLEMS = {
   invalid: { status: 422, title: 'The record is invalid' },
   'idempotency-key-reused': { status: 422, title: 'The key was used for another request' },
   'unsafe-number': { status: 422, title: 'A number would lose digits' },
+  'deadline-passed': { status: 422, title: 'The deadline has passed' },
   'headers-too-large': { status: 431, title: 'The header fields are too large' },
   'after-refused': { status: 429, title: 'An earlier record of the same key was refused' },
 } as const;

@@ -1,6 +1,9 @@
+import type { Clock } from '#libs/flow-control';
 import { TENANT_NAME, TENANT_NAME_RULE } from '../config/tenant-name.js';
+import { NEVER_MS } from '../pipeline/expiry.js';
 import { PRIORITIES, type Priority } from '../pipeline/record.js';
 import { RequestError } from './request-error.js';
+import { parseTimestamp } from './timestamp.js';
 
 /** The tenant of a request that names none. */
 export const DEFAULT_TENANT = 'default';
@@ -26,6 +29,28 @@ export function priorityOf(headers: HeaderFields): Priority | undefined {
   const priority = PRIORITIES.find((word) => word === given);
   if (priority !== undefined) return priority;
   throw new RequestError('malformed', `Penstock-Priority must be one of ${PRIORITIES.join(', ')}.`);
+}
+
+/**
+ * Epoch ms of Penstock-Deadline, Infinity without it. Throws `malformed` for what is no RFC 3339 time, `deadline-passed`
+ * for one that has passed.
+ */
+export function deadlineOf(headers: HeaderFields, clock: Clock): number {
+  const given = headers['penstock-deadline'];
+  if (given === undefined) return NEVER_MS;
+  const deadlineMs = typeof given === 'string' ? parseTimestamp(given.trim()) : undefined;
+  if (deadlineMs === undefined) {
+    throw new RequestError(
+      'malformed',
+      'Penstock-Deadline must be an RFC 3339 time, such as 2026-01-01T12:00:00Z.',
+    );
+  }
+  if (deadlineMs > clock.wallNow()) return deadlineMs;
+  throw deadlinePassed();
+}
+
+export function deadlinePassed(): RequestError {
+  return new RequestError('deadline-passed', 'Penstock-Deadline has passed.');
 }
 
 /**

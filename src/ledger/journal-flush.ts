@@ -1,4 +1,5 @@
 import type { Clock } from '#libs/flow-control';
+import { NEVER_MS } from '../pipeline/expiry.js';
 import { PRIORITIES, type PipelineRecord } from '../pipeline/record.js';
 import { byteaArray, int2Array, textArray, uuidArray } from './binary-array.js';
 import type { DestinationCodes } from './destination-codes.js';
@@ -248,6 +249,7 @@ export class JournalFlush {
       tokens.array,
       generation === this.markGeneration ? this.mark : NO_MARK,
       this.ledger.instanceId,
+      deadlinesOf(rows),
     ];
   }
 
@@ -262,6 +264,16 @@ export class JournalFlush {
       this.ledger.instanceId,
     ];
   }
+}
+
+/** Null when no record has one, as nearly always: a column less to write and to read. */
+function deadlinesOf(rows: readonly JournalRow[]): Buffer | null {
+  if (rows.every(({ record }) => record.expiresAtMs === NEVER_MS)) return null;
+  return textArray(
+    rows.map(({ record: { expiresAtMs } }) =>
+      expiresAtMs === NEVER_MS ? null : String(expiresAtMs),
+    ),
+  );
 }
 
 function discardReasonOf({ verdict }: PipelineRecord): string | null {

@@ -1,4 +1,5 @@
 import type { Lot } from '#libs/flow-control';
+import { NEVER_MS } from '../pipeline/expiry.js';
 import { type Origin, PRIORITIES, type PipelineRecord } from '../pipeline/record.js';
 import { uuidArray } from './binary-array.js';
 import type { Ledger } from './ledger.js';
@@ -15,6 +16,7 @@ type LoadedRow = [
   headers: Buffer | null,
   payload: Buffer,
   acknowledgedBy: string[] | null,
+  expiresAtMs: string | null,
 ];
 
 interface LoadedInto {
@@ -62,7 +64,18 @@ export class RecordLoader {
 }
 
 function recordOf(row: LoadedRow, { credit, origin, destinations }: LoadedInto): PipelineRecord {
-  const [id, acceptedAt, partition, priority, tenant, key, headers, body, acknowledgedBy] = row;
+  const [
+    id,
+    acceptedAt,
+    partition,
+    priority,
+    tenant,
+    key,
+    headers,
+    body,
+    acknowledgedBy,
+    expiresAt,
+  ] = row;
   const acceptedAtMs = Number(acceptedAt);
   return {
     id,
@@ -72,6 +85,7 @@ function recordOf(row: LoadedRow, { credit, origin, destinations }: LoadedInto):
     headers: headers === null ? undefined : JSON.parse(headers.toString()),
     // The books have it, and it was kept.
     idempotencyKey: undefined,
+    expiresAtMs: expiresAt === null ? NEVER_MS : Number(expiresAt),
     receivedAtMs: acceptedAtMs,
     sizeBytes: body.length + (headers?.length ?? 0),
     origin,

@@ -67,6 +67,8 @@ export interface PipelineRecord {
   readonly headers: RecordHeaders | undefined;
   /** Only records of REST may have one. */
   readonly idempotencyKey: IdempotencyKey | undefined;
+  /** Epoch ms after which no attempt is begun and it is discarded; Infinity for none. Only records of REST have one. */
+  readonly expiresAtMs: number;
   /** Epoch ms at which the Gateway took it. */
   readonly receivedAtMs: number;
   /** Bytes that its credits stand for, fixed at admission. */

@@ -5,6 +5,7 @@ import {
   type RefusedEnding,
 } from '../ledger/acknowledgments.port.js';
 import { letterOf } from '../ledger/redriven.js';
+import { EXPIRED } from './expiry.js';
 import type { InFlight } from './in-flight.js';
 import type { Origin, PipelineRecord } from './record.js';
 
@@ -66,13 +67,16 @@ export class Settlement {
   }
 
   /**
-   * The end of a record that can't be delivered: a dead letter, or discarded where there are none. One that was sent
-   * again goes back to its letter, which needs no room. Rejects when the ledger stops or the books refuse it: the record
-   * stays in the journal.
+   * The end of a record that can't be delivered: a dead letter, or discarded where there are none, or when its deadline
+   * has passed. One that was sent again goes back to its letter, which needs no room. Rejects when the ledger stops or the
+   * books refuse it: the record stays in the journal.
    */
   async deadLetter(ending: Omit<Ending, 'terminal'>, reason: string): Promise<void> {
     if (letterOf(ending.record) !== undefined) {
       return this.end({ ...ending, terminal: { status: 'dead-lettered', reason } });
+    }
+    if (reason === EXPIRED) {
+      return this.end({ ...ending, terminal: { status: 'discarded', reason } });
     }
     if (!this.deadLetters.isEnabled) {
       return this.end({

@@ -68,6 +68,19 @@ export function describeLedgerContract(
 
     afterEach(() => ledger.close());
 
+    it('keeps the deadline of a record to the millisecond across a restart, with a key or without', async () => {
+      const first = await start();
+      const expiresAtMs = Date.parse('2030-02-28T23:59:59.987Z');
+      const dated = makeRecord({ expiresAtMs });
+      const both = [makeRecord(), makeRecord({ expiresAtMs: 1, idempotencyKey: keyOf('dated') })];
+      await first.journal.append([makeRecord()]);
+      await first.journal.append([dated, ...both]);
+      ledger = await first.restart();
+      const ids = [dated, ...both].map(({ id }) => id);
+      const loaded = await ledger.journal.load(ids, freeLot(), silentOrigin);
+      expect(loaded.map((record) => record.expiresAtMs)).toEqual([expiresAtMs, Infinity, 1]);
+    });
+
     it('keeps what append has resolved for, and changes nothing on the records', async () => {
       const { journal, statusOf } = await start();
       const [record] = makeRecords(1) as [PipelineRecord];

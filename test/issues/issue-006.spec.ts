@@ -9,7 +9,12 @@ describe('the signal of a request', () => {
     const clock = new FakeClock();
     const rate = new RecordRate({ ratePerSecond: 0, clock, signal: 'rate', owner: 'The rate' });
     const request = { tenant: 'default', rate, quota: undefined, priority: undefined };
-    const { signal } = new IntakeContext({ ...request, isStream: false, form: ENVELOPE });
+    const { signal } = new IntakeContext({
+      ...request,
+      isStream: false,
+      form: ENVELOPE,
+      expiresAtMs: Infinity,
+    });
     expect(getMaxListeners(signal)).toBe(Infinity);
   });
 });

@@ -1,14 +1,20 @@
 import fc from 'fast-check';
 import { KeyedSequencer } from '../../libs/flow-control/src/index.js';
 
-type Operation = { kind: 'offer' | 'done'; key: string | undefined } | { kind: 'drain' };
+type Operation =
+  { kind: 'offer' | 'done'; key: string | undefined } | { kind: 'take'; every: number };
 
 const key = fc.constantFrom('a', 'b', 'c', '', undefined);
 const operations = fc.array(
   fc.oneof<fc.WeightedArbitrary<Operation>[]>(
     { weight: 8, arbitrary: fc.record({ kind: fc.constant('offer' as const), key }) },
     { weight: 6, arbitrary: fc.record({ kind: fc.constant('done' as const), key }) },
-    { weight: 1, arbitrary: fc.constant<Operation>({ kind: 'drain' }) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .integer({ min: 1, max: 3 })
+        .map((every): Operation => ({ kind: 'take', every })),
+    },
   ),
   { maxLength: 100 },
 );
@@ -41,11 +47,12 @@ class Model {
     return this.of(on)[0];
   }
 
-  drain(): Map<string, number[]> {
+  takeQueued(fits: (item: number) => boolean): Map<string, number[]> {
     const queued = new Map<string, number[]>();
     const ready = new Set<string>();
     this.items = this.items.filter((entry) => {
       if (!ready.has(entry.key)) return ready.add(entry.key);
+      if (!fits(entry.item)) return true;
       queued.set(entry.key, [...(queued.get(entry.key) ?? []), entry.item]);
       return false;
     });
@@ -66,11 +73,14 @@ function apply(
     return [sequencer.offer(step.key, item), model.offer(step.key, item)];
   }
   const drained = new Map<string, number[]>();
-  for (const item of sequencer.drain()) {
+  const { every } = step as Extract<Operation, { kind: 'take' }>;
+  const fits = (item: number): boolean => item % every === 0;
+  const taken = every === 1 ? sequencer.drain() : sequencer.takeQueued(fits);
+  for (const item of taken) {
     const on = keyOf[item] ?? '';
     drained.set(on, [...(drained.get(on) ?? []), item]);
   }
-  return [drained, model.drain()];
+  return [drained, model.takeQueued(fits)];
 }
 
 describe('KeyedSequencer against a model', () => {

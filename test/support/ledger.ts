@@ -121,6 +121,7 @@ export function makeRecord(fields: Partial<PipelineRecord> = {}): PipelineRecord
     priority: 'normal',
     headers: undefined,
     idempotencyKey: undefined,
+    expiresAtMs: Infinity,
     receivedAtMs: clock.wallNow(),
     sizeBytes: body.length,
     origin: silentOrigin,

@@ -78,17 +78,34 @@ export class KeyedSequencer<T> {
     return item;
   }
 
+  /** Takes out what is queued and fits, each key in order. Ready items stay until they are done. */
+  takeQueued(fits: (item: T) => boolean): T[] {
+    const taken: T[] = [];
+    for (const [key, line] of this.lines) {
+      if (line !== null) this.lines.set(key, lineOf(line, fits, taken));
+    }
+    this.inside -= taken.length;
+    return taken;
+  }
+
   /** Takes out everything queued, each key in order. Ready items stay until they are done. */
   drain(): T[] {
-    const items: T[] = [];
-    for (const [key, line] of this.lines) {
-      if (line === null) continue;
-      for (let queued: Queued<T> | undefined = line.first; queued; queued = queued.next) {
-        items.push(queued.item);
-      }
-      this.lines.set(key, null);
-    }
-    this.inside -= items.length;
-    return items;
+    return this.takeQueued(() => true);
   }
+}
+
+/** What is left of a line without the items that fit, which go to `taken`. */
+function lineOf<T>(line: Line<T>, fits: (item: T) => boolean, taken: T[]): Line<T> | null {
+  let left: Line<T> | null = null;
+  for (let queued: Queued<T> | undefined = line.first; queued; queued = queued.next) {
+    const { item } = queued;
+    if (fits(item)) {
+      taken.push(item);
+      continue;
+    }
+    const kept: Queued<T> = { item, next: undefined };
+    if (left === null) left = { first: kept, last: kept };
+    else left.last = left.last.next = kept;
+  }
+  return left;
 }

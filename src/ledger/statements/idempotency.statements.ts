@@ -2,7 +2,7 @@ import type { Statement } from '../ledger-session.js';
 import { BEHIND_STORED, OWN } from './journal.statements.js';
 
 /**
- * FLUSH of a batch in which a record has an idempotency key: $1..$10 as there, $11 keys, $12 fingerprints, $13 how long
+ * FLUSH of a batch in which a record has an idempotency key: $1..$11 as there, $12 keys, $13 fingerprints, $14 how long
  * keys are kept.
  *
  * Answers besides: `replayed` or `reused` with the place of a record that was not stored and the id that has its key. The
@@ -14,11 +14,11 @@ export const KEYED_FLUSH: Statement = {
   name: 'ledger-flush-keyed',
   text: `WITH ${OWN},
 input AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $11::text[], $12::bytea[])
-    WITH ORDINALITY u (record_id, partition, priority, tenant, key, headers, payload, idempotency_key, fingerprint, ord)),
+  SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $11::text[], $12::text[], $13::bytea[])
+    WITH ORDINALITY u (record_id, partition, priority, tenant, key, headers, payload, expires_ms, idempotency_key, fingerprint, ord)),
 kept AS (
   INSERT INTO idempotency_key AS k (tenant, idempotency_key, fingerprint, record_id, expires_at)
-  SELECT tenant, idempotency_key, fingerprint, record_id, now() + $13::interval
+  SELECT tenant, idempotency_key, fingerprint, record_id, now() + $14::interval
   FROM input WHERE idempotency_key IS NOT NULL ORDER BY tenant, idempotency_key
   ON CONFLICT (tenant, idempotency_key) DO UPDATE SET
     fingerprint = CASE WHEN k.expires_at < now() THEN excluded.fingerprint ELSE k.fingerprint END,
@@ -29,8 +29,8 @@ found AS MATERIALIZED (
   SELECT i.ord, k.record_id, k.fingerprint = i.fingerprint AS same
   FROM kept k JOIN input i USING (tenant, idempotency_key) WHERE k.record_id <> i.record_id),
 stored AS (
-  INSERT INTO journal (record_id, partition, priority, tenant, key, headers, payload)
-  SELECT record_id, partition, priority, tenant, key, headers, payload
+  INSERT INTO journal (record_id, partition, priority, tenant, key, headers, payload, expires_at)
+  SELECT record_id, partition, priority, tenant, key, headers, payload, to_timestamp(expires_ms::float8 / 1000)
   FROM input WHERE ord NOT IN (SELECT ord FROM found)
   ORDER BY ord
   RETURNING seq, record_id, partition),

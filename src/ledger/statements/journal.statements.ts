@@ -17,7 +17,8 @@ counted AS (
   ON CONFLICT (instance, slot, source) DO UPDATE SET accepted = t.accepted + excluded.accepted)`;
 
 /**
- * $1 ids, $2 partitions, $3 priorities, $4 tenants, $5 keys, $6 headers, $7 payloads, $8 own tokens, $9 mark, $10 instance.
+ * $1 ids, $2 partitions, $3 priorities, $4 tenants, $5 keys, $6 headers, $7 payloads, $8 own tokens, $9 mark, $10 instance,
+ * $11 deadlines in epoch ms, null when no record has one.
  *
  * Answers own partitions, rows taken from `handover`, and the mark of the next flush. FOR KEY SHARE is what keeps the
  * partitions' owner until the commit; ORDER BY ord makes `seq` the order of the batch.
@@ -26,10 +27,10 @@ export const FLUSH: Statement = {
   name: 'ledger-flush',
   text: `WITH ${OWN},
 stored AS (
-  INSERT INTO journal (record_id, partition, priority, tenant, key, headers, payload)
-  SELECT record_id, partition, priority, tenant, key, headers, payload
-  FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[])
-    WITH ORDINALITY u (record_id, partition, priority, tenant, key, headers, payload, ord)
+  INSERT INTO journal (record_id, partition, priority, tenant, key, headers, payload, expires_at)
+  SELECT record_id, partition, priority, tenant, key, headers, payload, to_timestamp(expires_ms::float8 / 1000)
+  FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $11::text[])
+    WITH ORDINALITY u (record_id, partition, priority, tenant, key, headers, payload, expires_ms, ord)
   ORDER BY ord
   RETURNING seq, record_id, partition),
 ${BEHIND_STORED}
@@ -66,6 +67,7 @@ export const LOAD_RECORDS: Statement = {
   name: 'ledger-load',
   text: `SELECT record_id, (extract(epoch FROM accepted_at) * 1000)::bigint, partition, priority, tenant, key, headers, payload,
   (SELECT array_agg(d.name) FROM acknowledgment a JOIN destination d ON d.code = a.destination
-   WHERE a.record_id = j.record_id AND a.outcome = ${OUTCOME.acknowledged})
+   WHERE a.record_id = j.record_id AND a.outcome = ${OUTCOME.acknowledged}),
+  (extract(epoch FROM expires_at) * 1000)::bigint
 FROM journal j WHERE record_id = ANY($1::uuid[])`,
 };

@@ -37,6 +37,7 @@ export class RecordSource {
       priority: 'normal',
       headers: undefined,
       idempotencyKey: undefined,
+      expiresAtMs: Infinity,
       receivedAtMs,
       sizeBytes: BODY_BYTES,
       origin,
