@@ -1,13 +1,8 @@
 import type { StageMeter } from '#libs/back-pressure';
-import {
-  BoundedSemaphore,
-  KeyedSequencer,
-  type Lot,
-  type Permit,
-  type Timer,
-} from '#libs/flow-control';
+import { BoundedSemaphore, KeyedSequencer, type Lot, type Permit } from '#libs/flow-control';
 import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
 import type { DestinationGuard } from '../pipeline/destination-guard.js';
+import { BackOffs } from '../pipeline/back-offs.js';
 import { EXPIRED, Expiry, takeDue } from '../pipeline/expiry.js';
 import type { Failure } from '../pipeline/failure.js';
 import { failureOf, timeoutFailure } from '../pipeline/failure-of.js';
@@ -82,7 +77,7 @@ export class EgressCalls {
   private readonly deadlines: Deadlines<Call>;
   private readonly ready: Item[] = [];
   private readonly running = new Set<Call>();
-  private readonly backOffs = new Map<Timer, Item>();
+  private readonly backOffs: BackOffs<Item>;
   private readonly expiry: Expiry<Item>;
   private state: 'running' | 'stopped' = 'running';
   private most: number;
@@ -101,6 +96,7 @@ export class EgressCalls {
     this.deadlines = new Deadlines(runtime.clock, options.operationTimeoutMs, (call) =>
       this.timedOut(call),
     );
+    this.backOffs = new BackOffs(runtime.clock);
     this.expiry = new Expiry(runtime.clock, (due) => this.expire(due));
     parts.guard.onOpen(() => this.pump());
   }
@@ -164,8 +160,7 @@ export class EgressCalls {
   stop(): void {
     this.state = 'stopped';
     for (const call of this.running) call.abort.abort(new Error('The pipeline stops.'));
-    for (const timer of this.backOffs.keys()) timer.cancel();
-    this.backOffs.clear();
+    this.backOffs.stop();
     this.expiry.stop();
     this.deadlines.clear();
     this.parts.guard.stop();
@@ -256,24 +251,16 @@ export class EgressCalls {
   }
 
   private backOff(item: Item, delayMs: number): void {
-    const timer = this.parts.runtime.clock.setTimer(delayMs, () => {
-      this.backOffs.delete(timer);
-      this.ready.push(item);
+    this.backOffs.begin([item], delayMs, (left) => {
+      this.ready.push(...left);
       this.pump();
     });
-    this.backOffs.set(timer, item);
   }
 
   /** Gives up what waits of `due`; what runs has its attempt. */
   private expire(due: ReadonlySet<Item>): void {
     if (this.state === 'stopped') return;
-    const waiting = takeDue(this.ready, due);
-    for (const [timer, item] of this.backOffs) {
-      if (!due.has(item)) continue;
-      timer.cancel();
-      this.backOffs.delete(timer);
-      waiting.push(item);
-    }
+    const waiting = [...takeDue(this.ready, due), ...this.backOffs.takeDue(due)];
     for (const item of waiting) void this.giveUp(item, EXPIRED);
     for (const item of this.sequencer.takeQueued((queued) => due.has(queued))) {
       void this.giveUpBehind(item);

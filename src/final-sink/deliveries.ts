@@ -1,8 +1,9 @@
 import type { StageMeter } from '#libs/back-pressure';
-import type { Lot, Timer } from '#libs/flow-control';
+import type { Lot } from '#libs/flow-control';
 import type { DeliveryLease } from '../ledger/delivery-lease.port.js';
 import type { DestinationGuard } from '../pipeline/destination-guard.js';
-import { EXPIRED, Expiry, takeDue } from '../pipeline/expiry.js';
+import { BackOffs } from '../pipeline/back-offs.js';
+import { EXPIRED, Expiry } from '../pipeline/expiry.js';
 import type { Failure } from '../pipeline/failure.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
@@ -73,7 +74,7 @@ export class Deliveries {
   private readonly pending: PendingAcknowledgments<Item>;
   /** None for a sink that ends records itself: its transaction checks who owns them. */
   private readonly gate: LeaseGate<Item> | undefined;
-  private readonly backOffs = new Map<Timer, Item[]>();
+  private readonly backOffs: BackOffs<Item>;
   private readonly expiry: Expiry<Item>;
   /** Not one signal for all: what listens to a signal that lives long is never let go. */
   private readonly running = new Set<DeliveryCall>();
@@ -103,6 +104,7 @@ export class Deliveries {
       clock,
       onTimeout: (entry) => this.timedOut(entry),
     });
+    this.backOffs = new BackOffs(clock);
     this.expiry = new Expiry(clock, (due) => this.expire(due));
     parts.guard.onOpen(() => this.pump());
     runtime.pauses.onSink(sink.name, () => this.pump());
@@ -139,7 +141,7 @@ export class Deliveries {
       const { room } = this;
       const next = room > 0 ? this.line.next(room) : [];
       if (next.length === 0) break;
-      const fresh = this.unexpired(next);
+      const fresh = this.expiry.fresh(next, (item) => void this.giveUp(item, EXPIRED));
       const batch = this.gate?.pass(fresh) ?? fresh;
       if (batch.length > 0) void this.deliver(batch);
     }
@@ -158,8 +160,7 @@ export class Deliveries {
     this.state = 'stopped';
     this.pending.clear();
     this.gate?.stop();
-    for (const timer of this.backOffs.keys()) timer.cancel();
-    this.backOffs.clear();
+    this.backOffs.stop();
     this.expiry.stop();
     const reason = new Error('The pipeline stops.');
     for (const call of this.running) call.abort(reason);
@@ -325,31 +326,17 @@ export class Deliveries {
   /** Gives up what waits of `due`; what is at the sink has its attempt. */
   private expire(due: ReadonlySet<Item>): void {
     if (this.state === 'stopped') return;
-    const waiting = this.line.takeDue(due);
-    for (const items of this.backOffs.values()) waiting.push(...takeDue(items, due));
+    const waiting = [...this.line.takeDue(due), ...this.backOffs.takeDue(due)];
     for (const item of waiting) void this.giveUp(item, EXPIRED);
   }
 
-  /** Those that may be sent; the others are given up. */
-  private unexpired(items: readonly Item[]): readonly Item[] {
-    const isLate = (item: Item): boolean => this.expiry.hasExpired(item);
-    if (!items.some(isLate)) return items;
-    return items.filter((item) => {
-      if (!isLate(item)) return true;
-      void this.giveUp(item, EXPIRED);
-      return false;
-    });
-  }
-
-  private backOff(items: Item[], delayMs: number, isOutage: boolean): void {
+  private backOff(items: readonly Item[], delayMs: number, isOutage: boolean): void {
     if (isOutage) this.outages += 1;
-    const timer = this.parts.runtime.clock.setTimer(delayMs, () => {
-      this.backOffs.delete(timer);
+    this.backOffs.begin(items, delayMs, (left) => {
       if (isOutage) this.outages -= 1;
-      this.line.retry(items);
+      this.line.retry(left);
       this.pump();
     });
-    this.backOffs.set(timer, items);
   }
 
   private timedOut({ item }: PendingEntry<Item>): void {

@@ -37,7 +37,7 @@ export class RedrivenRecords {
       headers: headersOf(letter),
       // The key led to this record already.
       idempotencyKey: undefined,
-      // An operator sends it again, whatever its sender's deadline was.
+      // Whoever sends it again wants it delivered, however late.
       expiresAtMs: NEVER_MS,
       receivedAtMs: this.runtime.clock.wallNow(),
       sizeBytes: (letter.payload?.length ?? 0) + (letter.headers?.length ?? 0),

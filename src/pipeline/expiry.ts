@@ -52,6 +52,15 @@ export class Expiry<T extends Holder> {
     return hasExpired(item.record, this.clock);
   }
 
+  /** Those whose deadline has not passed; of the others `onLate` is told. */
+  fresh(items: readonly T[], onLate: (item: T) => void): readonly T[] {
+    if (!items.some((item) => this.hasExpired(item))) return items;
+    const [fresh, late]: [T[], T[]] = [[], []];
+    for (const item of items) (this.hasExpired(item) ? late : fresh).push(item);
+    for (const item of late) onLate(item);
+    return fresh;
+  }
+
   /** Forgets everything. */
   stop(): void {
     this.timer?.cancel();
