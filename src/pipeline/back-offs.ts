@@ -29,7 +29,7 @@ export class BackOffs<T> {
   /** Takes out what is in `due`; the others of its group go on waiting. A group of which none is left is over. */
   takeDue(due: ReadonlySet<T>): T[] {
     const taken: T[] = [];
-    for (const [timer, { items }] of [...this.groups]) {
+    for (const [timer, { items }] of this.groups) {
       taken.push(...takeDue(items, due));
       if (items.length === 0) this.over(timer);
     }
