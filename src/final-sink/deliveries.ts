@@ -7,9 +7,10 @@ import { EXPIRED, Expiry } from '../pipeline/expiry.js';
 import type { Failure } from '../pipeline/failure.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
-import type { Attempts, Consequence } from '../pipeline/retry-policy.js';
+import type { Consequence } from '../pipeline/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { DeliveryCall } from './delivery-call.js';
+import { type Delivered, deliveredOf, type DeliveryItem as Item } from './delivery-item.js';
 import { DeliveryLine } from './delivery-line.js';
 import { answerOf, NO_OUTCOME, settleLeave } from './delivery-outcomes.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
@@ -20,19 +21,6 @@ import {
   type PendingEntry,
 } from './pending-acknowledgments.js';
 import type { DeliveryContext, DeliveryOutcome, Sink } from './sinks/sink.js';
-
-interface Item extends Carried {
-  attempts: Attempts | undefined;
-  /** The call it was last sent with. */
-  call: DeliveryCall | undefined;
-  /** Why the sink may not send it again, once that is so. */
-  givenUp: string | undefined;
-}
-
-/** A record that the destination has. */
-export interface Delivered extends Carried {
-  readonly externalId?: string;
-}
 
 export interface DeliveriesOptions {
   readonly runtime: StageRuntime;
@@ -371,8 +359,4 @@ export class Deliveries {
     meter.inService(this.pending.pending, this.maxPending);
     meter.queue(this.insideNow - this.pending.pending);
   }
-}
-
-function deliveredOf({ record, lot }: Item, externalId: string | undefined): Delivered {
-  return externalId === undefined ? { record, lot } : { record, lot, externalId };
 }

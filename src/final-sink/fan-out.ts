@@ -3,7 +3,7 @@ import type { Ending } from '../ledger/acknowledgments.port.js';
 import { EXPIRED } from '../pipeline/expiry.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
-import type { Delivered } from './deliveries.js';
+import type { Delivered } from './delivery-item.js';
 import type { RecordEnds } from './record-ends.js';
 import type { Distribution, SinkRoute } from './sink-route.js';
 

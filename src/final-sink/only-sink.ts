@@ -2,7 +2,7 @@ import type { Lot } from '#libs/flow-control';
 import type { Ending } from '../ledger/acknowledgments.port.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
-import type { Delivered } from './deliveries.js';
+import type { Delivered } from './delivery-item.js';
 import { completeEnding } from './fan-out.js';
 import type { RecordEnds } from './record-ends.js';
 import type { Distribution, SinkRoute } from './sink-route.js';
