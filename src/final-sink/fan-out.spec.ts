@@ -241,6 +241,21 @@ describe('FinalSink with several sinks', () => {
     expect(harness.leftovers()).toEqual({});
   });
 
+  it('goes on to the other sinks while an operator has paused one, and ends nothing before that has answered', async () => {
+    const [a, b] = [named('a'), named('b')];
+    const harness = await withSinks([required(a), required(b)]);
+    const stalled = jest.spyOn(harness.controller, 'stalled');
+    harness.runtime.pauses.set(['sink:b']);
+    const records = await harness.accept(numbers(2));
+    await harness.advance(1000);
+    expect([a.arrivals.length, b.arrivals.length]).toEqual([2, 0]);
+    expect(stalled).toHaveBeenLastCalledWith('FinalSink', true);
+    harness.runtime.pauses.set([]);
+    await harness.advance();
+    expect(harness.settled).toEqual(records);
+    expect(harness.leftovers()).toEqual({});
+  });
+
   it('tells the pressure of the sink that holds most', async () => {
     const [idle, stuck] = [named('idle'), named('stuck')];
     stuck.answer = () => undefined;
