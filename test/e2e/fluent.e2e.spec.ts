@@ -38,10 +38,14 @@ describe('The seven lines of pipelines/priced-orders.pipeline.ts on a real broke
   let service: Service;
   let input = '';
   let output = '';
+  let slim = '';
   const pipeline = temporaryFolder();
 
-  /** The example with other topics: those of its own would be shared by all runs on the broker. */
-  const example = (topics: { input: string; output: string }): string => {
+  /**
+   * The example with other topics (those of its own would be shared by all runs on the broker), and a second, slimmer
+   * output by one more line.
+   */
+  const example = (): string => {
     const build = join(process.cwd(), 'dist');
     const [from, sources, sinks] = ['from', 'source-definition', 'sink-definition'].map((file) =>
       join(build, 'src', 'pipeline', `${file}.js`),
@@ -54,12 +58,13 @@ describe('The seven lines of pipelines/priced-orders.pipeline.ts on a real broke
        import { kafka, rest } from '${sources}';
        import { kafkaSink } from '${sinks}';
        import { enrich, isValid, price } from '${steps}';
-       export default from(kafka('${topics.input}'), rest())
+       export default from(kafka('${input}'), rest())
          .filter(isValid)
          .keyBy((order) => order.customerId)
          .map(price)
          .mapAsync(enrich, { timeoutMs: 10_000, capacity: 100 })
-         .sinkTo(kafkaSink({ topic: '${topics.output}' }));`,
+         .sinkTo(kafkaSink({ topic: '${output}' }))
+         .sinkTo(kafkaSink({ topic: '${slim}', map: ({ customerId, total }) => ({ customerId, total }) }));`,
     );
     return path;
   };
@@ -68,11 +73,12 @@ describe('The seven lines of pipelines/priced-orders.pipeline.ts on a real broke
     [kafka, database] = await Promise.all([TestKafka.connect(), createTestDatabase()]);
     input = await kafka.createTopic(PARTITIONS);
     output = await kafka.createTopic(PARTITIONS);
+    slim = await kafka.createTopic(1);
     await kafka.produce(input, makeOrders());
     service = await startService({
       env: {
         DATABASE_URL: database.url,
-        PIPELINE_MODULE: example({ input, output }),
+        PIPELINE_MODULE: example(),
         KAFKA_BROKERS: testBrokers().join(),
         KAFKA_GROUP_ID: uniqueName('group'),
       },
@@ -106,12 +112,23 @@ describe('The seven lines of pipelines/priced-orders.pipeline.ts on a real broke
     });
   });
 
-  it('takes records by REST as well, to the same topic', async () => {
-    const before = (await endsOf(kafka, output)).reduce((sum, end) => sum + end);
+  it('delivers every record to the second output as well, as its map says', async () => {
+    const delivered = ORDERS - ORDERS / INVALID_EVERY;
+    const messages = await readMessages(testBrokers(), slim, (read) => read.length >= delivered);
+    expect(messages).toHaveLength(delivered);
+    for (const { key, value } of messages) {
+      expect(JSON.parse(String(value))).toEqual({ customerId: key, total: 19 });
+    }
+  });
+
+  it('takes records by REST as well, to the same topics', async () => {
+    const count = async (topic: string): Promise<number> =>
+      (await endsOf(kafka, topic)).reduce((sum, end) => sum + end);
+    const before = [await count(output), await count(slim)];
     const items = [{ quantity: 1, unitPrice: 2.5 }];
     const answer = await post(service, { customerId: 'c-rest', items });
     expect(await answer.json()).toMatchObject({ status: 'acknowledged' });
-    expect((await endsOf(kafka, output)).reduce((sum, end) => sum + end)).toBe(before + 1);
+    expect([await count(output), await count(slim)]).toEqual(before.map((end) => end + 1));
     const discarded = await post(service, { customerId: 'c-rest', items: [] });
     expect(await discarded.json()).toMatchObject({
       status: 'discarded',
