@@ -68,6 +68,7 @@ describe('ownership of the journal', () => {
     int8Array(own),
     '0',
     'somebody',
+    null,
   ];
   const journalIds = async (): Promise<string[]> =>
     (

@@ -62,7 +62,7 @@ ON CONFLICT (instance, slot, source) DO UPDATE
 SET accepted = t.accepted + excluded.accepted, discarded = t.discarded + excluded.discarded`,
 };
 
-/** $1 ids. The last column: the destinations that have acknowledged it already, null for none. */
+/** $1 ids. Last come the destinations that have acknowledged it already, null for none, and its deadline. */
 export const LOAD_RECORDS: Statement = {
   name: 'ledger-load',
   text: `SELECT record_id, (extract(epoch FROM accepted_at) * 1000)::bigint, partition, priority, tenant, key, headers, payload,
