@@ -41,6 +41,7 @@ const base = {
 const services = {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+  setupFilesAfterEnv: ['<rootDir>/test/support/answers.setup.ts'],
 };
 const project = (displayName, testMatch, extra = {}) => ({
   ...base,

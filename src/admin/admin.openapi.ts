@@ -1,106 +1,117 @@
 import { applyDecorators } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
+import type { z } from 'zod';
 import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiOperation,
-  ApiParam,
-  ApiQuery,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
-import { z } from 'zod';
+  contentOf,
+  DescribeAnswer,
+  type DescribedAnswer,
+  type DescribedProblem,
+  DescribeProblems,
+  jsonSchemaOf,
+  problem,
+} from '../openapi/describe.js';
 
 interface Described {
   readonly summary: string;
-  readonly answer: {
-    readonly description: string;
-    readonly schema: z.ZodType;
-    readonly example: unknown;
-    /** Default 200. */
-    readonly status?: number;
-    /** Default application/json. */
-    readonly type?: string;
-  };
+  readonly answer: DescribedAnswer;
   /** Path parameters and an example of each. */
   readonly params?: Readonly<Record<string, string>>;
   /** Query parameters: a schema, each with its description. */
   readonly query?: z.ZodObject;
   readonly body?: { readonly schema: z.ZodType; readonly example: unknown };
+  /** Beside those of `AdminOnly` and those that every route may give. */
   readonly problems?: readonly AdminProblemStatus[];
 }
 
+/** Of any request with a body. */
+const OF_BODIES = [400, 408, 413, 415] as const;
+
 const PROBLEMS = {
-  400: problem(
-    400,
-    'malformed',
-    'The request is malformed',
-    'The parameter cursor must be the `next` of a page.',
-  ),
-  401: problem(
-    401,
-    'unauthorized',
-    'Unauthorized',
-    'The admin API asks for the bearer token ADMIN_TOKEN.',
-  ),
-  403: problem(
-    403,
-    'forbidden',
-    'Forbidden',
-    'The Host header must name the loopback, such as localhost.',
-  ),
-  404: problem(404, 'not-found', 'Not found', 'There is no sink "callback"; there is postgres.'),
+  400: {
+    description: 'A parameter or the body is not as it must be; the answer says what.',
+    example: problem(
+      400,
+      'malformed',
+      'The request is malformed',
+      'The parameter cursor must be the `next` of a page.',
+    ),
+  },
+  404: {
+    description: 'There is nothing of this name.',
+    example: problem(
+      404,
+      'not-found',
+      'Not found',
+      'There is no sink "callback"; there is postgres.',
+    ),
+  },
+  408: {
+    description: 'The body did not arrive in time.',
+    example: problem(
+      408,
+      'request-timeout',
+      'The request took too long to arrive',
+      'The body did not arrive within 30 s.',
+    ),
+  },
+  413: {
+    description: 'The body is too large.',
+    example: problem(413, 'too-large', 'Too large', 'The body must have at most 1048576 bytes.', {
+      limitBytes: 1_048_576,
+    }),
+  },
+  415: {
+    description: 'The body is not JSON.',
+    example: problem(
+      415,
+      'unsupported-media-type',
+      'The content type is not supported',
+      'The body must be application/json (got text/plain).',
+    ),
+  },
   422: {
-    ...problem(
+    description: 'What is asked for breaks a rule, which the answer names. Nothing was changed.',
+    example: problem(
       422,
       'invalid',
       'The request is invalid',
       '/bufferSize must be a whole number of at least 1 (got 0).',
+      {
+        errors: [{ path: '/bufferSize', message: 'must be a whole number of at least 1 (got 0)' }],
+      },
     ),
-    errors: [{ path: '/bufferSize', message: 'must be a whole number of at least 1 (got 0)' }],
   },
   429: {
-    ...problem(429, 'too-many-listeners', 'Too many listeners', '32 listeners are the most.'),
-    retryAfterMs: 5000,
+    description: 'As many listen as may.',
+    example: problem(
+      429,
+      'too-many-listeners',
+      'Too many listeners',
+      '32 listeners are the most.',
+      { retryAfterMs: 5000 },
+    ),
   },
   503: {
-    ...problem(
+    description: 'The database does not answer, or the service is starting.',
+    example: problem(
       503,
       'database-away',
       'The database is away',
       'The database does not answer; what was asked for has not been done or read.',
+      { retryAfterMs: 5000 },
     ),
-    retryAfterMs: 5000,
   },
-} as const;
+} as const satisfies Readonly<Record<number, DescribedProblem>>;
 type AdminProblemStatus = keyof typeof PROBLEMS;
 
-const PROBLEM_DESCRIPTIONS: Readonly<Record<AdminProblemStatus, string>> = {
-  400: 'A parameter is not as it must be; the answer names it.',
-  401: 'The bearer token is missing or wrong.',
-  403: 'The Host header does not name the loopback.',
-  404: 'There is nothing of this name.',
-  422: 'What is asked for breaks a rule, which the answer names. Nothing was changed.',
-  429: 'As many listen as may.',
-  503: 'The database does not answer.',
-};
-
-const problemSchema = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  retryAfterMs: z.number().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-});
-
-/** Documents a route of the admin API: its answer, its input and every error. */
+/** Documents a route of the admin API: its answer, its input and its errors. */
 export function DescribeAdmin(described: Described): MethodDecorator {
   const { summary, answer, params = {}, query, body, problems = [] } = described;
-  const { description, schema, example, status = 200, type = 'application/json' } = answer;
+  const content = body && contentOf('application/json', body.schema, body.example, 'input');
+  const statuses = new Set([...problems, ...(body === undefined ? [] : OF_BODIES)]);
   return applyDecorators(
     ApiTags('admin'),
-    ApiBearerAuth('admin'),
-    ApiOperation({ summary }),
+    ApiOperation({ summary, ...(content && { requestBody: { required: true, content } }) }),
     ...Object.entries(params).map(([name, given]) =>
       ApiParam({ name, schema: { type: 'string', examples: [given] } }),
     ),
@@ -109,42 +120,10 @@ export function DescribeAdmin(described: Described): MethodDecorator {
         name,
         required: false,
         description: (each as z.ZodType).description ?? '',
-        schema: schemaOf(each as z.ZodType),
+        schema: jsonSchemaOf(each as z.ZodType, 'input') as object,
       }),
     ),
-    ...(body === undefined
-      ? []
-      : [ApiBody({ required: true, schema: schemaOf(body.schema), examples: exampleOf(body) })]),
-    ApiResponse({
-      status,
-      description,
-      content: { [type]: { schema: schemaOf(schema, 'output'), example } },
-    }),
-    ...([401, 403, ...problems] as const).map((each) =>
-      ApiResponse({
-        status: each,
-        description: PROBLEM_DESCRIPTIONS[each],
-        content: {
-          'application/problem+json': {
-            schema: schemaOf(problemSchema),
-            example: PROBLEMS[each],
-          },
-        },
-      }),
-    ),
+    DescribeAnswer(answer),
+    DescribeProblems(...Array.from(statuses, (status) => PROBLEMS[status])),
   );
-}
-
-function exampleOf({ example }: { readonly example: unknown }) {
-  return { example: { value: example } };
-}
-
-function problem(status: number, name: string, title: string, detail: string) {
-  return { type: `/problems/${name}`, title, status, detail };
-}
-
-/** OpenAPI 3.1 takes JSON Schema 2020-12 as it is; the framework's types still are those of 3.0. */
-function schemaOf(type: z.ZodType, io: 'input' | 'output' = 'input') {
-  const { $schema: _dialect, ...schema } = z.toJSONSchema(type, { target: 'draft-2020-12', io });
-  return schema as object;
 }

@@ -1,4 +1,4 @@
-import { Controller, Get, Query, UseGuards } from '@nestjs/common';
+import { Controller, Get, Query } from '@nestjs/common';
 import {
   type AcknowledgmentCursor,
   type AcknowledgmentFilter,
@@ -9,7 +9,7 @@ import {
 import { PartitionOwners } from '../ledger/partition-owners.js';
 import { isUuid } from '../ledger/uuid-v7.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { AdminGuard } from './admin.guard.js';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 import { adminProblem, withDatabase } from './admin-problem.js';
 import {
@@ -37,7 +37,7 @@ interface AcknowledgmentPage {
 }
 
 /** What the books say, for operators. */
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin')
 export class BooksController {
   constructor(

@@ -1,9 +1,9 @@
-import { Controller, Get, Inject, UseGuards } from '@nestjs/common';
+import { Controller, Get, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import { EFFECTIVE_SETTINGS, type EffectiveSetting } from '../config/load-options.js';
 import { limitSettings } from '../config/stage-limits.js';
 import { STAGE_IDS } from '../pipeline/stage-id.js';
-import { AdminGuard } from './admin.guard.js';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 import { withDatabase } from './admin-problem.js';
 import { Audit, type AuditEntry } from './audit.js';
@@ -43,7 +43,7 @@ const auditSchema = z.array(
 );
 
 /** What this replica runs with, and who has changed what. */
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin')
 export class ConfigController {
   constructor(

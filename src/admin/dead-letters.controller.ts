@@ -1,19 +1,9 @@
-import {
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Param,
-  Post,
-  Query,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { DeadLetterDesk, type DeskAnswer } from '../dead-letters/dead-letter-desk.js';
 import { DeadLetterReader } from '../dead-letters/dead-letter-reader.js';
-import { AdminGuard } from './admin.guard.js';
+import { AdminOnly } from './admin-only.js';
 import { adminProblem, checkQuery } from './admin-problems.js';
 import { Audit } from './audit.js';
 import {
@@ -33,8 +23,7 @@ const ID = /^[1-9]\d{0,17}$/;
 
 /** Dead letters: what waits, why, what was tried, and what to do about one of them. */
 @ApiTags('dead letters')
-@ApiBearerAuth('admin')
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller(PATH)
 export class DeadLettersController {
   constructor(

@@ -1,7 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiQuery, ApiResponse } from '@nestjs/swagger';
-import { z } from 'zod';
+import { ApiOperation, ApiParam, ApiQuery } from '@nestjs/swagger';
+import type { z } from 'zod';
 import { LETTER_STATES } from '../dead-letters/dead-letter.js';
+import { type AnswerHeaders, LOCATION } from '../openapi/answer-headers.js';
+import { DescribeAnswer, DescribeProblems, problem } from '../openapi/describe.js';
 import { STAGE_IDS } from '../pipeline/stage.js';
 import { letterSchema, movedSchema, pageSchema, summarySchema } from './dead-letters.schema.js';
 
@@ -115,6 +117,7 @@ export function DescribeRedrive(): MethodDecorator {
       'It will be sent again, at the lowest priority; Location says where to follow it. Its end is acknowledged, or dead-lettered again.',
       movedSchema,
       movedExample('redriving', 2),
+      LOCATION,
     ),
     unknown(),
     notWaiting(),
@@ -171,35 +174,33 @@ function movedExample(state: string, redriveCount: number) {
   return { id: MOVED.id, recordId: MOVED.recordId, state, redriveCount };
 }
 
-function answers(status: number, description: string, type: z.ZodType, example: unknown) {
-  const { $schema: _dialect, ...schema } = z.toJSONSchema(type, { target: 'draft-2020-12' });
-  const content = { 'application/json': { schema: schema as Schema, example } };
-  return ApiResponse({ status, description, content });
+function answers(
+  status: number,
+  description: string,
+  schema: z.ZodType,
+  example: unknown,
+  headers: AnswerHeaders = {},
+) {
+  return DescribeAnswer({ status, description, schema, example, headers });
 }
 
 function malformed(detail: string) {
-  return problem(400, 'malformed', 'The request is malformed', detail);
+  return refusal(400, 'malformed', 'The request is malformed', detail);
 }
 
 function unknown() {
-  return problem(404, 'not-found', 'Not found', 'There is no dead letter of this id.');
+  return refusal(404, 'not-found', 'Not found', 'There is no dead letter of this id.');
 }
 
 function notWaiting() {
   const detail =
     'The dead letter is redriving; only one that is waiting can be sent again or discarded.';
-  return problem(409, 'not-waiting', 'The dead letter does not wait', detail);
+  return refusal(409, 'not-waiting', 'The dead letter does not wait', detail);
 }
 
-function problem(status: number, name: string, title: string, detail: string) {
-  const example = { type: `/problems/${name}`, title, status, detail };
-  const properties = {
-    type: { type: 'string' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-  };
-  const schema = { type: 'object', properties, required: Object.keys(properties) } as Schema;
-  const content = { 'application/problem+json': { schema, example } };
-  return ApiResponse({ status, description: `${title}.`, content });
+function refusal(status: number, name: string, title: string, detail: string) {
+  return DescribeProblems({
+    description: `${title}.`,
+    example: problem(status, name, title, detail),
+  });
 }

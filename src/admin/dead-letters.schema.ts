@@ -105,6 +105,7 @@ export const letterSchema = z.object({
   ...letterShape,
   payload: z
     .unknown()
+    .optional()
     .describe('As it was accepted; absent when it is no JSON that can be shown exactly.'),
   payloadBase64: z.string().optional().describe('Its bytes, where `payload` is absent.'),
   headers: z.record(z.string(), z.string()),

@@ -1,14 +1,14 @@
-import { Controller, Get, Res, UseGuards } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { AdminGuard } from './admin.guard.js';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 import { adminProblem } from './admin-problem.js';
 import { EventStream, MAX_LISTENERS } from './event-stream.js';
 
 const RETRY_MS = 5000;
 
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin')
 export class EventsController {
   constructor(private readonly events: EventStream) {}

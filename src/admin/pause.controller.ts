@@ -1,5 +1,5 @@
-import { Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
-import { AdminGuard } from './admin.guard.js';
+import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 import { ByOperator, type Operator } from './operator.js';
 import { PauseDesk, type PauseStatus } from './pause-desk.js';
@@ -20,7 +20,7 @@ function Describe(summary: string, target: string, params?: Readonly<Record<stri
   });
 }
 
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin')
 export class PauseController {
   constructor(private readonly desk: PauseDesk) {}

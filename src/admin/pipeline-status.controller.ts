@@ -1,6 +1,6 @@
-import { Controller, Get, UseGuards } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { Conservation, type ConservationReport } from '../ledger/conservation.js';
-import { AdminGuard } from './admin.guard.js';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 import { withDatabase } from './admin-problem.js';
 import { PauseDesk } from './pause-desk.js';
@@ -28,7 +28,7 @@ interface AdminStatus extends ReplicaStatus {
   readonly conservation: ConservationReport | null;
 }
 
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin')
 export class PipelineStatusController {
   constructor(

@@ -1,8 +1,8 @@
-import { Controller, Get, UseGuards } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { z } from 'zod';
 import { Destinations, type DestinationStatus } from '../pipeline/destinations.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { AdminGuard } from './admin.guard.js';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 
 interface SinkStatus extends Partial<Omit<DestinationStatus, 'name'>> {
@@ -13,7 +13,7 @@ interface SinkStatus extends Partial<Omit<DestinationStatus, 'name'>> {
 
 const sinksSchema = z.array(z.looseObject({ name: z.string(), paused: z.boolean() }));
 
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin')
 export class SinksController {
   constructor(

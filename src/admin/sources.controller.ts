@@ -1,8 +1,8 @@
-import { Controller, Get, Inject, Optional, UseGuards } from '@nestjs/common';
+import { Controller, Get, Inject, Optional } from '@nestjs/common';
 import { z } from 'zod';
 import { KafkaSource, type KafkaSourceSnapshot } from '#libs/kafka';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { AdminGuard } from './admin.guard.js';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 
 interface PartitionStatus {
@@ -70,7 +70,7 @@ const EXAMPLE = [
   },
 ];
 
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin')
 export class SourcesController {
   constructor(

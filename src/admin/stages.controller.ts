@@ -1,5 +1,5 @@
-import { Body, Controller, Get, Param, Patch, UseGuards } from '@nestjs/common';
-import { AdminGuard } from './admin.guard.js';
+import { Body, Controller, Get, Param, Patch } from '@nestjs/common';
+import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
 import { checked } from './checked-input.js';
 import { ByOperator, type Operator } from './operator.js';
@@ -14,7 +14,7 @@ import {
 const MS_PER_SECOND = 1000;
 const PARAMS = { stage: 'FinalSink' };
 
-@UseGuards(AdminGuard)
+@AdminOnly()
 @Controller('v1/admin/stages')
 export class StagesController {
   constructor(private readonly desk: StageDesk) {}

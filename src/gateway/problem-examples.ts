@@ -1,3 +1,5 @@
+import { problem } from '../openapi/describe.js';
+
 const INVALID = {
   path: '/payload/items/0/quantity',
   message: 'Invalid input: expected number, received string',
@@ -126,7 +128,3 @@ export const PROBLEMS = {
   },
 } as const;
 export type ProblemStatus = keyof typeof PROBLEMS;
-
-function problem(status: number, name: string, title: string, detail: string) {
-  return { type: `/problems/${name}`, title, status, detail };
-}

@@ -6,18 +6,25 @@ import {
   ApiOperation,
   type ApiOperationOptions,
   ApiParam,
-  ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
 import { z } from 'zod';
+import { LOCATION, optional, RATE_LIMIT } from '../openapi/answer-headers.js';
+import {
+  contentOf,
+  DescribeAnswer,
+  type DescribedProblem,
+  DescribeProblems,
+  problem,
+} from '../openapi/describe.js';
 import { PRIORITIES } from '../pipeline/record.js';
 import { PROBLEMS, type ProblemStatus } from './problem-examples.js';
 import {
   acceptedSchema,
   batchAnswerSchema,
+  batchProblemSchema,
   envelopeSchema,
   eventSchema,
-  problemSchema,
   recordStatusSchema,
 } from './records.schema.js';
 
@@ -54,6 +61,24 @@ const REPLAYED = {
   },
 };
 
+/** Of answers that may have been waited for. */
+const WAITED = {
+  'Preference-Applied': {
+    description: 'How long the end of the record was waited for at most.',
+    schema: { type: 'string' as const, pattern: String.raw`^wait=\d+$` },
+  },
+};
+
+const NOT_OFFERED: DescribedProblem = {
+  description: 'The pipeline takes no records by REST.',
+  example: problem(
+    404,
+    'not-offered',
+    'The pipeline takes no records by REST',
+    'The pipeline orders takes records from Kafka only.',
+  ),
+};
+
 const INTAKE_PROBLEMS: readonly ProblemStatus[] = [
   400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503,
 ];
@@ -63,7 +88,7 @@ export function DescribeAccept(): MethodDecorator {
   return applyDecorators(
     describeIntake('Takes one record', {
       ...json(envelopeSchema, RECORD),
-      'application/cloudevents+json': { schema: schemaOf(eventSchema), example: EVENT },
+      ...contentOf('application/cloudevents+json', eventSchema, EVENT, 'input'),
     }),
     ApiHeader({
       name: 'ce-specversion',
@@ -78,18 +103,20 @@ export function DescribeAccept(): MethodDecorator {
       description: '`wait=N`: wait up to N seconds, at most 30, for the end of the record.',
       schema: { type: 'string', examples: ['wait=5'] },
     }),
-    ApiResponse({
+    DescribeAnswer({
       status: 202,
       description: 'Accepted: it is kept, and will reach exactly one end. Location says where.',
-      headers: REPLAYED,
-      content: json(acceptedSchema, { id: ID, status: 'accepted' }),
+      headers: { ...LOCATION, ...WAITED, ...REPLAYED },
+      schema: acceptedSchema,
+      example: { id: ID, status: 'accepted' },
     }),
-    ApiResponse({
+    DescribeAnswer({
       status: 200,
       description:
         'The record has ended: it was waited for, it is a replay, or the pipeline discarded it.',
-      headers: REPLAYED,
-      content: json(acceptedSchema, { id: ID, status: 'discarded', reason: 'test order' }),
+      headers: { ...optional(LOCATION), ...WAITED, ...REPLAYED },
+      schema: acceptedSchema,
+      example: { id: ID, status: 'discarded', reason: 'test order' },
     }),
     describeProblems(INTAKE_PROBLEMS),
   );
@@ -109,17 +136,15 @@ export function DescribeBatch(): MethodDecorator {
         },
         example: lines,
       },
-      'application/cloudevents-batch+json': {
-        schema: schemaOf(z.array(eventSchema)),
-        example: [EVENT],
-      },
+      ...contentOf('application/cloudevents-batch+json', z.array(eventSchema), [EVENT], 'input'),
     }),
-    ApiResponse({
+    DescribeAnswer({
       status: 202,
       description: 'At least one record was taken; the results say which.',
-      content: json(batchAnswerSchema, { accepted: 1, refused: 0, results }),
+      schema: batchAnswerSchema,
+      example: { accepted: 1, refused: 0, results },
     }),
-    describeProblems(INTAKE_PROBLEMS),
+    describeProblems(INTAKE_PROBLEMS, batchProblemSchema),
   );
 }
 
@@ -130,10 +155,11 @@ export function DescribeLookup(): MethodDecorator {
     ApiBearerAuth('ingest'),
     ApiOperation({ summary: 'Says where a record is, or how it ended' }),
     ApiParam({ name: 'id', schema: { type: 'string', examples: [ID] } }),
-    ApiResponse({
+    DescribeAnswer({
       status: 200,
       description: 'The record is known.',
-      content: json(recordStatusSchema, {
+      schema: recordStatusSchema,
+      example: {
         id: ID,
         status: 'acknowledged',
         tenant: 'default',
@@ -142,7 +168,7 @@ export function DescribeLookup(): MethodDecorator {
         acknowledgments: [
           { destination: 'postgres', attempts: 1, acknowledgedAt: '2026-01-01T12:00:00.250Z' },
         ],
-      }),
+      },
     }),
     describeProblems([401, 403, 404]),
   );
@@ -181,25 +207,20 @@ function describeIntake(summary: string, content: Content): MethodDecorator {
     ApiBearerAuth('ingest'),
     ApiOperation({ summary, requestBody: { required: true, content } }),
     ...headers.map((header) => ApiHeader({ required: false, ...header })),
+    DescribeProblems(NOT_OFFERED),
   );
 }
 
-function describeProblems(statuses: readonly ProblemStatus[]): MethodDecorator {
-  return applyDecorators(
-    ...statuses.map((status) => {
-      const { description, example } = PROBLEMS[status];
-      const content = { 'application/problem+json': { schema: schemaOf(problemSchema), example } };
-      return ApiResponse({ status, description, content });
-    }),
+function describeProblems(statuses: readonly ProblemStatus[], schema?: z.ZodType): MethodDecorator {
+  return DescribeProblems(
+    ...statuses.map((status): DescribedProblem => ({
+      ...PROBLEMS[status],
+      ...(status === 429 && { headers: RATE_LIMIT }),
+      ...(schema && { schema }),
+    })),
   );
 }
 
 function json(schema: z.ZodType, example: unknown): Content {
-  return { 'application/json': { schema: schemaOf(schema), example } };
-}
-
-/** OpenAPI 3.1 takes JSON Schema 2020-12 as it is; the framework's types still are those of 3.0. */
-function schemaOf(type: z.ZodType): NonNullable<Content[string]['schema']> {
-  const { $schema: _dialect, ...schema } = z.toJSONSchema(type, { target: 'draft-2020-12' });
-  return schema as NonNullable<Content[string]['schema']>;
+  return contentOf('application/json', schema, example);
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LETTER_EVENTS } from '../ledger/letter-trail.js';
+import { problemSchema } from '../openapi/problem.schema.js';
 import { type IdempotencyKey, PRIORITIES, type ValidationIssue } from '../pipeline/record.js';
 import { STAGE_IDS } from '../pipeline/stage.js';
 import { escapePointer } from './json-issues.js';
@@ -106,26 +107,6 @@ export const acceptedSchema = z.object({
 });
 export type AcceptedAnswer = Readonly<z.output<typeof acceptedSchema>>;
 
-export const issueSchema = z.object({
-  path: z.string().describe('JSON pointer (RFC 6901) into the body, in a batch into the record.'),
-  message: z.string(),
-});
-
-/** RFC 9457, with the members that say what to do about it. */
-export const problemSchema = z.object({
-  type: z.string().describe('/problems/ and the name of the problem.'),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  stage: z.string().optional().describe('The stage that has no room.'),
-  signal: z.string().optional().describe('What was measured there.'),
-  pressure: z.number().optional(),
-  retryAfterMs: z.number().optional(),
-  errors: z.array(issueSchema).optional(),
-  limitBytes: z.int().optional(),
-  limitRecords: z.int().optional(),
-});
-
 export const batchResultSchema = z.union([
   acceptedSchema.extend({
     index: z.int(),
@@ -150,6 +131,9 @@ export const batchAnswerSchema = z.object({
     .describe('Present when a stream was ended before its sender ended it: the rest was not read.'),
 });
 export type StreamEnd = NonNullable<z.output<typeof batchAnswerSchema>['ended']>;
+
+/** Of a batch of which nothing was taken: the problem, and what the answer would have said. */
+export const batchProblemSchema = problemSchema.extend(batchAnswerSchema.partial().shape);
 
 /** What is known of a record. */
 export const recordStatusSchema = z.object({

@@ -1,15 +1,11 @@
 import { Controller, Get, Res, ServiceUnavailableException } from '@nestjs/common';
-import {
-  ApiOkResponse,
-  ApiOperation,
-  ApiServiceUnavailableResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import { type HealthIndicatorResult, HealthCheckService } from '@nestjs/terminus';
 import { BackPressureHealthIndicator } from '#libs/back-pressure';
 import { DatabaseHealthIndicator } from './database.health.js';
 import { EndpointsHealthIndicator } from './endpoints.health.js';
 import { HealthIndicators } from './health.indicators.js';
+import { DescribeHealth, DescribeLive } from './health.openapi.js';
 
 /** The part of a Fastify reply that is needed. */
 interface Reply {
@@ -32,16 +28,21 @@ export class HealthController {
 
   /** Not through terminus, which answers 503 to every check from the first moment of a shutdown. */
   @Get('live')
-  @ApiOperation({ summary: 'The process turns. Never fails on overload, nor while it drains.' })
-  @ApiOkResponse({ description: 'Alive.' })
+  @DescribeLive()
   live(): { status: 'ok' } {
     return { status: 'ok' };
   }
 
   @Get('ready')
-  @ApiOperation({ summary: 'A record could be accepted durably now.' })
-  @ApiOkResponse({ description: 'Send records.' })
-  @ApiServiceUnavailableResponse({ description: 'Send them elsewhere; the body says why.' })
+  @DescribeHealth({
+    summary: 'A record could be accepted durably now.',
+    up: 'Send records.',
+    down: 'Send them elsewhere; the body says why.',
+    example: [
+      { lifecycle: { status: 'up', state: 'running' } },
+      { lifecycle: { status: 'down', state: 'draining' } },
+    ],
+  })
   ready(@Res({ passthrough: true }) reply: Reply): Promise<HealthAnswer> {
     return this.answer(reply, [
       () => this.indicators.lifecycleRunning(),
@@ -52,17 +53,29 @@ export class HealthController {
   }
 
   @Get('startup')
-  @ApiOperation({ summary: 'The start is over.' })
-  @ApiOkResponse({ description: 'Started.' })
-  @ApiServiceUnavailableResponse({ description: 'Starting.' })
+  @DescribeHealth({
+    summary: 'The start is over.',
+    up: 'Started.',
+    down: 'Starting.',
+    example: [
+      { startup: { status: 'up', state: 'running' } },
+      { startup: { status: 'down', state: 'starting' } },
+    ],
+  })
   startup(@Res({ passthrough: true }) reply: Reply): Promise<HealthAnswer> {
     return this.answer(reply, [() => this.indicators.started()]);
   }
 
   @Get()
-  @ApiOperation({ summary: 'Every check, and the pressure of every stage in words.' })
-  @ApiOkResponse({ description: 'All is well, or degraded.' })
-  @ApiServiceUnavailableResponse({ description: 'A check is down.' })
+  @DescribeHealth({
+    summary: 'Every check, and the pressure of every stage in words.',
+    up: 'All is well, or degraded.',
+    down: 'A check is down.',
+    example: [
+      { database: { status: 'up', state: 'ready', embedded: false } },
+      { database: { status: 'down', state: 'away', embedded: false } },
+    ],
+  })
   all(@Res({ passthrough: true }) reply: Reply): Promise<HealthAnswer> {
     return this.answer(reply, [
       () => this.indicators.lifecycleRunning(),

@@ -1,6 +1,13 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { PrometheusController } from '@willsoto/nestjs-prometheus';
+import { z } from 'zod';
+import { DescribeAnswer } from '../openapi/describe.js';
+
+const EXAMPLE =
+  '# HELP pipeline_throttled 1 while callers of the stage are to hold back.\n' +
+  '# TYPE pipeline_throttled gauge\n' +
+  'pipeline_throttled{stage="Gateway"} 0\n';
 
 /** The library's controller with a description for the OpenAPI document. */
 @ApiTags('health')
@@ -8,8 +15,12 @@ import { PrometheusController } from '@willsoto/nestjs-prometheus';
 export class MetricsController extends PrometheusController {
   @Get()
   @ApiOperation({ summary: 'Metrics for Prometheus; docs/metrics.md lists them.' })
-  @ApiProduces('text/plain')
-  @ApiOkResponse({ description: 'The text format of Prometheus.' })
+  @DescribeAnswer({
+    description: 'The text format of Prometheus.',
+    schema: z.string(),
+    example: EXAMPLE,
+    type: 'text/plain',
+  })
   override index(@Res({ passthrough: true }) response: unknown): Promise<string> {
     return super.index(response);
   }

@@ -2,6 +2,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
+import { withCommonAnswers } from './common-answers.js';
+import { contentOf, jsonSchemaOf } from './describe.js';
 
 const DESCRIPTION =
   'Takes records and delivers them at the pace of their destination. A 2xx answer is a promise: the record reaches its ' +
@@ -35,8 +37,28 @@ export function openApiDocument(app: NestFastifyApplication, version: string): O
   });
   const { schema } = app.get<AnyPipelineDefinition>(PIPELINE_DEFINITION, { strict: false });
   const payload = toJsonSchema(schema, 'input')?.schema;
-  return { ...document, paths: withPayload(withPlainColons(document.paths), payload) };
+  const paths = { ...withPlainColons(document.paths), '/openapi.json': ITSELF };
+  return { ...document, paths: withPayload(withCommonAnswers(paths), payload) };
 }
+
+/** The route is the library's, which does not describe it. */
+const ITSELF = {
+  get: {
+    operationId: 'OpenApi_document',
+    summary: 'This document.',
+    tags: ['documents'],
+    responses: {
+      200: {
+        description: 'OpenAPI 3.1.',
+        content: contentOf(
+          'application/json',
+          z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }),
+          { openapi: '3.1.0', info: { title: 'Penstock', version: '1.0.0' }, paths: {} },
+        ),
+      },
+    },
+  },
+};
 
 /** The pipeline's own schema in place of "any JSON value", where it can be written down. */
 function withPayload<T>(part: T, payload: object | undefined): T {
@@ -57,12 +79,9 @@ function isSchemaOfAnything(value: unknown): value is { description: string } {
   return Object.keys(value).join() === 'description';
 }
 
-/** The schemas of an OpenAPI 3.1 document are JSON Schema 2020-12; the library's own converter writes 3.0. */
-function toJsonSchema(schema: unknown, io: 'input' | 'output'): { schema: object } | undefined {
-  if (!(schema instanceof z.ZodType)) return undefined;
-  const options = { target: 'draft-2020-12', io, unrepresentable: 'any' } as const;
-  const { $schema: _, ...converted } = z.toJSONSchema(schema, options);
-  return { schema: converted };
+/** In place of the library's own converter, which writes schemas of OpenAPI 3.0. */
+function toJsonSchema(schema: unknown, io: 'input' | 'output') {
+  return schema instanceof z.ZodType ? { schema: jsonSchemaOf(schema, io) } : undefined;
 }
 
 /** `::` is how the router escapes a colon. */

@@ -7,6 +7,7 @@ import { loadOptions } from '../../src/config/load-options.js';
 import { FrontDoor } from '../../src/http/front-door.js';
 import type { AnyPipelineDefinition } from '../../src/pipeline/definition.js';
 import { PipelineLifecycle } from '../../src/pipeline/pipeline.lifecycle.js';
+import { apiDocumentOf, watchApplication } from '../support/answer-watch.js';
 import { order } from '../support/orders.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -32,6 +33,7 @@ describe('ADMIN_PORT', () => {
       door,
       adminDoor,
     });
+    watchApplication(app, () => apiDocumentOf(app));
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     door.open();

@@ -49,11 +49,13 @@ describe('the OpenAPI document', () => {
 
   it('has the paths as callers write them', () => {
     expect(Object.keys(document.paths).toSorted()).toEqual([
+      '/',
       '/health',
       '/health/live',
       '/health/ready',
       '/health/startup',
       '/metrics',
+      '/openapi.json',
       '/v1/admin/acknowledgments',
       '/v1/admin/audit',
       '/v1/admin/config',

@@ -1,5 +1,6 @@
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { checkedAnswers } from '../support/answer-watch.js';
 import { type RestGateway, startRestGateway } from '../support/rest-gateway.js';
 
 interface Media {
@@ -25,7 +26,7 @@ describe('The description of the record routes', () => {
   afterAll(() => rest.close());
 
   it('names every answer of every route', () => {
-    const intake = '202 400 401 403 406 408 409 413 415 422 429 500 503'.split(' ');
+    const intake = '202 400 401 403 404 406 408 409 413 415 422 429 500 503'.split(' ');
     expect(Object.keys(paths['/v1/records']!['post']!.responses).toSorted()).toEqual(
       ['200', ...intake].toSorted(),
     );
@@ -58,5 +59,11 @@ describe('The description of the record routes', () => {
       const isValid = ajv.validate(schema, example);
       expect([isValid, ajv.errorsText()]).toEqual([true, 'No errors']);
     }
+  });
+
+  it('is what the answers of a gateway in tests are held against', async () => {
+    const before = checkedAnswers();
+    await fetch(`${rest.url}/v1/records/nothing`);
+    expect(checkedAnswers()).toBe(before + 1);
   });
 });

@@ -4,6 +4,7 @@ import { createApplication } from '../../src/application.js';
 import { type Environment, loadOptions } from '../../src/config/load-options.js';
 import type { AnyPipelineDefinition } from '../../src/pipeline/definition.js';
 import { PipelineLifecycle } from '../../src/pipeline/pipeline.lifecycle.js';
+import { apiDocumentOf, watchApplication } from './answer-watch.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 
 export interface TestApplication {
@@ -28,6 +29,7 @@ export async function startApplication(
     version: '0.0.0-test',
     logger: false,
   });
+  watchApplication(app, () => apiDocumentOf(app));
   await app.init();
   await app.getHttpAdapter().getInstance().ready();
   await app.get(PipelineLifecycle).whenStarted();

@@ -39,6 +39,7 @@ import type { PipelineRecord, Verdict } from '../../src/pipeline/record.js';
 import { Settlement } from '../../src/pipeline/settlement.js';
 import type { Slice, Stage } from '../../src/pipeline/stage.js';
 import { StageRuntime } from '../../src/pipeline/stage-runtime.js';
+import { apiDocumentOf, watchApplication } from './answer-watch.js';
 import { backPressureOptions, stagesWith } from './back-pressure.js';
 import { FakeClock } from './fake-clock.js';
 
@@ -188,6 +189,7 @@ export async function startRestGateway(options: RestGatewayOptions = {}): Promis
     { bodyParser: false, logger: false },
   );
   registerHooks(app);
+  watchApplication(app, () => apiDocumentOf(app));
   await app.listen(0, '127.0.0.1');
 
   const inFlight = app.get(InFlight);

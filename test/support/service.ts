@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { watchService } from './answer-watch.js';
 import { until } from './until.js';
 
 const MAIN = join(process.cwd(), 'dist', 'src', 'main.js');
@@ -42,6 +43,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
   );
   const service = describeService(child, port);
+  watchService(service.url);
   if (options.isReadyAwaited === false) return service;
   let hasEnded = false;
   void service.exited.then(() => {
