@@ -190,6 +190,7 @@ describe('DestinationGuard', () => {
       retried: 1,
       'held-outage': 1,
       'held-busy': 1,
+      pipeline: 0,
       rejected: 1,
       'attempts-used-up': 0,
       'retry-budget': 0,

@@ -82,6 +82,7 @@ describe('one idempotency key, one record (L7)', () => {
     int8Array([]),
     '0',
     instance,
+    null,
     ...keyColumns(records.map((record) => ({ record }))),
     '24 hours',
   ];
