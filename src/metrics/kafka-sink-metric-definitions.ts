@@ -32,6 +32,12 @@ export const KAFKA_SINK_METRICS = {
     ['destination', 'state'],
     'Partitions of the output topic that are sent to, are held by a failure, or answer too late.',
   ),
+  producerTaken: metric(
+    'pipeline_kafka_producer_records_taken_total',
+    'counter',
+    ['destination'],
+    'Records that it took; what it has not answered yet is inside.',
+  ),
   producerAnswers: metric(
     'pipeline_kafka_producer_answers_total',
     'counter',

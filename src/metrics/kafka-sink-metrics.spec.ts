@@ -42,6 +42,7 @@ describe('KafkaSinkMetrics', () => {
       'pipeline_kafka_producer_lanes{destination="kafka",state="sending"} 5',
       'pipeline_kafka_producer_lanes{destination="kafka",state="held"} 6',
       'pipeline_kafka_producer_lanes{destination="kafka",state="late"} 7',
+      'pipeline_kafka_producer_records_taken_total{destination="kafka"} 18',
       'pipeline_kafka_producer_answers_total{destination="kafka",outcome="acknowledged"} 8',
       'pipeline_kafka_producer_answers_total{destination="kafka",outcome="failed"} 9',
       'pipeline_kafka_producer_sends_total{destination="kafka"} 10',

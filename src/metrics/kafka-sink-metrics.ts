@@ -22,6 +22,10 @@ export class KafkaSinkMetrics {
             value,
           })),
         ),
+      // Every record that was taken is inside or has its one answer.
+      producerTaken: this.each(
+        ({ queuedRecords, acknowledged, failed }) => queuedRecords + acknowledged + failed,
+      ),
       producerAnswers: () =>
         this.producers().flatMap(({ destination, producer: { acknowledged, failed } }) => [
           { labels: { destination, outcome: 'acknowledged' }, value: acknowledged },

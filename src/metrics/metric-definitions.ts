@@ -126,6 +126,12 @@ export const METRICS = {
     ['stage'],
     'Requests that wait for a permit.',
   ),
+  permitsRejected: metric(
+    'pipeline_permits_rejected_total',
+    'counter',
+    ['stage'],
+    'Requests that were turned away because as many waited for a permit as may.',
+  ),
   permitWait: metric(
     'pipeline_permit_wait_seconds',
     'histogram',

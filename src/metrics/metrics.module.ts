@@ -10,6 +10,7 @@ import { MetricsController } from './metrics.controller.js';
 import { PipelineMetrics } from './pipeline-metrics.js';
 import { RecordCounters } from './record-counters.js';
 import { RequestMetrics } from './request-metrics.js';
+import { SourceMetrics } from './source-metrics.js';
 
 /** GET /metrics: the pipeline's metrics and those of the process (memory, CPU, event loop, garbage collection). */
 @Module({})
@@ -29,6 +30,7 @@ export class MetricsModule {
         PipelineMetrics,
         RecordCounters,
         RequestMetrics,
+        SourceMetrics,
       ],
       exports: [RequestMetrics],
     };

@@ -98,6 +98,7 @@ export class PipelineMetrics {
         ...inServiceSamples(status(), 'AsyncEgress', ({ limit }) => limit),
       ],
       permitsQueued: () => sample(permits().queued),
+      permitsRejected: () => sample(permits().rejected),
       permitWait: () =>
         histogramSamples(METRICS.permitWait.name, controller.permitWaits(semaphore), { stage }),
       pendingAcknowledgments: () =>

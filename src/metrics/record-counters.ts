@@ -10,6 +10,7 @@ import { LabelCounter } from './label-counter.js';
 export class RecordCounters {
   readonly ended = new LabelCounter();
   readonly seconds = new LatencyHistogram();
+  readonly secondsOf = { rest: new LatencyHistogram(), kafka: new LatencyHistogram() } as const;
   resumed = 0;
 
   constructor(
@@ -35,6 +36,7 @@ export class RecordCounters {
       if (terminal === undefined) continue;
       this.ended.add({ outcome: terminal.status, source });
       this.seconds.record(nowMs - receivedAtMs);
+      this.secondsOf[source].record(nowMs - receivedAtMs);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { ALL_METRICS } from '../../src/metrics/all-metrics.js';
+import { METRIC_QUERIES } from '../../src/metrics/metrics-document.js';
 import { STAGE_IDS } from '../../src/pipeline/stage-id.js';
 import { alertRules, dashboards, deployedExpressions } from '../support/deploy-files.js';
 import { parsePromql } from '../support/promql.js';
@@ -62,6 +63,10 @@ function unknownIn(expr: string): string[] {
 
 describe('Alerts and dashboards', () => {
   it.each(deployedExpressions())('$where asks for what there is: $expr', ({ expr }) => {
+    expect(unknownIn(expr)).toEqual([]);
+  });
+
+  it.each(METRIC_QUERIES)('The documented query "$says" asks for what there is', ({ expr }) => {
     expect(unknownIn(expr)).toEqual([]);
   });
 

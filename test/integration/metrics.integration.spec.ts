@@ -54,7 +54,10 @@ describe('GET /metrics', () => {
     );
     const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
     expect(grown('pipeline_records_accepted_total')).toBe(3);
+    expect(grown('penstock_records_consumed_total{source="rest"}')).toBe(3);
     expect(grown('pipeline_record_seconds_count')).toBe(3);
+    expect(grown('penstock_processing_latency_seconds_count{source="rest"}')).toBe(3);
+    expect(grown('penstock_processing_latency_seconds_count{source="kafka"}')).toBe(0);
     expect(grown('pipeline_record_seconds_bucket{le="+Inf"}')).toBe(3);
     expect(grown('pipeline_request_seconds_count{route="/v1/records",status="2xx"}')).toBe(3);
     for (const stage of ['Gateway', 'KeyGen', 'IngressProcessing', 'AsyncEgress', 'FinalSink']) {
@@ -123,6 +126,22 @@ describe('GET /metrics', () => {
     controller.meter('FinalSink').inService(0, 1000);
     const after = samplesOf(await scrape());
     expect(after.get('pipeline_permit_wait_seconds_count{stage="Gateway"}')).toBe(1);
+  });
+
+  it('counts who is turned away because as many wait for a permit as may', async () => {
+    const controller = service.app.get(BackPressureController);
+    const gateway = controller.semaphore('gateway');
+    const { capacity, queueCapacity } = gateway.snapshot();
+    const rejected = async () =>
+      samplesOf(await scrape()).get('pipeline_permits_rejected_total{stage="Gateway"}')!;
+    const before = await rejected();
+    const permits = Array.from({ length: capacity }, () => gateway.tryAcquire()!);
+    const ask = () => controller.acquirePermit('gateway', { timeoutMs: 60_000 });
+    const line = Array.from({ length: queueCapacity }, ask);
+    await expect(ask()).rejects.toThrow(/1000 callers wait/);
+    for (const permit of permits) permit.release();
+    for (const each of line) (await each).release();
+    expect((await rejected()) - before).toBe(1);
   });
 
   it('knows a path without a route by one label only', async () => {
