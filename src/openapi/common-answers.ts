@@ -3,7 +3,7 @@
  * can't be read, 500 when the service fails, 503 while it starts, and 406 where the answer is JSON. An answer of the same status that the route describes itself stays as it is; what is missing is added to it.
  */
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { type AnswerHeaders, RETRY_AFTER } from './answer-headers.js';
+import { type AnswerHeaders, optional, RETRY_AFTER } from './answer-headers.js';
 import { contentOf, problem } from './describe.js';
 import { problemSchema } from './problem.schema.js';
 
@@ -91,6 +91,7 @@ function joined(own: Answer | undefined, common: Answer): Answer {
   const { description } = own;
   return {
     description: `${description} Or: ${common.description}`,
+    headers: { ...optional(common.headers ?? {}), ...own.headers },
     content: { ...own.content, ...common.content },
   };
 }
