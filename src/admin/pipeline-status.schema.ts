@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { STAGE_IDS } from '../pipeline/stage-id.js';
 
 const sourceTotals = z.object({
   accepted: z.int(),
@@ -15,15 +16,42 @@ export const conservationSchema = sourceTotals.extend({
   sources: z.object({ rest: sourceTotals, kafka: sourceTotals }),
 });
 
-const counts = z.record(z.string(), z.number().nullable());
+const level = z.enum(['healthy', 'moderate', 'high', 'critical']);
+const bound = z.number().nullable().describe('Null: without a bound.');
 
-const stageSchema = z.looseObject({
-  stage: z.string(),
-  pressure: z.number(),
-  effectivePressure: z.number(),
-  level: z.string(),
-  credits: counts,
-  bytes: counts,
+export const stageStatusSchema = z.object({
+  stage: z.enum(STAGE_IDS),
+  pressure: z.number().describe('Of its own; `level` is its word.'),
+  effectivePressure: z.number().describe('With what propagates from the stages behind it.'),
+  level,
+  queueUtilization: z.number(),
+  creditUtilization: z.number(),
+  processingLatencyMs: z
+    .number()
+    .describe('The larger of the mean and the age of the oldest record inside.'),
+  errorRate: z.number(),
+  throttled: z.boolean(),
+  throttleDelayMs: z.number(),
+  stale: z.boolean().describe('Work is inside and nothing comes out.'),
+  credits: z.object({
+    capacity: z.number(),
+    window: z.number(),
+    limit: z.number(),
+    available: z.number(),
+    outstanding: z.number(),
+    waiting: z.number(),
+  }),
+  bytes: z.object({ capacity: bound, limit: bound, outstanding: z.number() }),
+  inService: z
+    .object({ running: z.number(), limit: z.number() })
+    .nullable()
+    .describe('Running calls or pending acknowledgments, and how many may be.'),
+  creditFactor: z.number().describe('Of the reaction in force.'),
+  busyRatio: z.number(),
+  blockedRatio: z.number(),
+  idleRatio: z.number(),
+  oldestMs: z.number(),
+  perSecond: z.number(),
 });
 
 export const peerSchema = z.object({
@@ -42,13 +70,13 @@ export const replicaSchema = z.object({
   paused: z.array(z.string()).describe('`pipeline`, `source:rest`, `sink:postgres`, …'),
   inFlight: z.int().describe('Records that this process carries.'),
   pressure: z.number(),
-  level: z.enum(['healthy', 'moderate', 'high', 'critical']),
+  level,
   meanPressure: z.number(),
   bottleneck: z
     .object({ stage: z.string(), signal: z.string(), value: z.number(), sentence: z.string() })
     .nullable(),
-  stages: z.array(stageSchema),
-  process: z.looseObject({ memory: z.number(), network: z.number() }),
+  stages: z.array(stageStatusSchema),
+  process: z.object({ memory: z.number(), network: z.number() }),
 });
 
 export const pipelineSchema = replicaSchema.extend({
@@ -74,6 +102,36 @@ export const CONSERVATION_EXAMPLE = {
   sources: { rest: TOTALS, kafka: NONE },
 };
 
+export const STAGE_STATUS_EXAMPLE = {
+  stage: 'FinalSink',
+  pressure: 0.12,
+  effectivePressure: 0.12,
+  level: 'healthy',
+  queueUtilization: 0.12,
+  creditUtilization: 0.0004,
+  processingLatencyMs: 4.2,
+  errorRate: 0,
+  throttled: false,
+  throttleDelayMs: 0,
+  stale: false,
+  credits: {
+    capacity: 2500,
+    window: 2500,
+    limit: 2500,
+    available: 2499,
+    outstanding: 1,
+    waiting: 0,
+  },
+  bytes: { capacity: 16_777_216, limit: 16_777_216, outstanding: 240 },
+  inService: { running: 1, limit: 1000 },
+  creditFactor: 1,
+  busyRatio: 0.2,
+  blockedRatio: 0,
+  idleRatio: 0.8,
+  oldestMs: 3,
+  perSecond: 120,
+};
+
 export const REPLICA_EXAMPLE = {
   instance: 'penstock-0',
   peers: [
@@ -92,23 +150,7 @@ export const REPLICA_EXAMPLE = {
   level: 'healthy',
   meanPressure: 0.05,
   bottleneck: null,
-  stages: [
-    {
-      stage: 'FinalSink',
-      pressure: 0.12,
-      effectivePressure: 0.12,
-      level: 'healthy',
-      credits: {
-        capacity: 2500,
-        window: 2500,
-        limit: 2500,
-        available: 2499,
-        outstanding: 1,
-        waiting: 0,
-      },
-      bytes: { capacity: 16_777_216, limit: 16_777_216, outstanding: 240 },
-    },
-  ],
+  stages: [STAGE_STATUS_EXAMPLE],
   process: { memory: 0.1, network: 0 },
 };
 

@@ -1,17 +1,23 @@
 import { Controller, Get } from '@nestjs/common';
-import { z } from 'zod';
-import { Destinations, type DestinationStatus } from '../pipeline/destinations.js';
+import {
+  Destinations,
+  type DestinationStatus,
+  type GuardSnapshot,
+} from '../pipeline/destinations.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
+import { SINKS_EXAMPLE, sinksSchema } from './endpoints.schema.js';
 
-interface SinkStatus extends Partial<Omit<DestinationStatus, 'name'>> {
+/** The times of calls are for `/metrics`. */
+type GuardStatus = Omit<GuardSnapshot, 'callTimes'>;
+
+interface SinkStatus extends Partial<Omit<DestinationStatus, 'name' | 'guard'>> {
+  readonly guard?: GuardStatus;
   /** As the books name it. */
   readonly name: string;
   readonly paused: boolean;
 }
-
-const sinksSchema = z.array(z.looseObject({ name: z.string(), paused: z.boolean() }));
 
 @AdminOnly()
 @Controller('v1/admin')
@@ -27,16 +33,22 @@ export class SinksController {
     answer: {
       description: 'Of this replica; a destination with a connection of its own shows its state.',
       schema: sinksSchema,
-      example: [{ name: 'postgres', paused: false }],
+      example: SINKS_EXAMPLE,
     },
   })
   sinks(): readonly SinkStatus[] {
     const { pauses } = this.runtime;
     const states = new Map(this.destinations.all().map((status) => [status.name, status]));
     return pauses.sinks().map((name) => ({
-      ...states.get(name),
+      ...shownOf(states.get(name)),
       name,
       paused: pauses.isSinkPaused(name),
     }));
   }
+}
+
+function shownOf(status: DestinationStatus | undefined): Omit<SinkStatus, 'paused'> | undefined {
+  if (status === undefined) return undefined;
+  const { callTimes: _, ...guard } = status.guard;
+  return { ...status, guard };
 }

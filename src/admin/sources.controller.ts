@@ -1,9 +1,9 @@
 import { Controller, Get, Inject, Optional } from '@nestjs/common';
-import { z } from 'zod';
 import { KafkaSource, type KafkaSourceSnapshot } from '#libs/kafka';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';
+import { SOURCES_EXAMPLE, sourcesSchema } from './endpoints.schema.js';
 
 interface PartitionStatus {
   readonly topic: string;
@@ -39,37 +39,6 @@ interface KafkaStatus extends Pick<
   readonly partitions: readonly PartitionStatus[];
 }
 
-const sourcesSchema = z.array(z.looseObject({ name: z.string(), paused: z.boolean() }));
-
-const EXAMPLE = [
-  { name: 'rest', paused: false },
-  {
-    name: 'kafka',
-    paused: false,
-    state: 'running',
-    detail: null,
-    inFlight: 2,
-    waitingBytes: 0,
-    partitions: [
-      {
-        topic: 'orders',
-        partition: 0,
-        incarnation: 1,
-        low: '4096',
-        next: '4098',
-        inFlight: 2,
-        lagRecords: 2,
-        committedLagRecords: 2,
-        lagSeconds: 0,
-        isAtLeast: false,
-        pausedFor: [],
-        pausedMs: 0,
-      },
-    ],
-    counters: {},
-  },
-];
-
 @AdminOnly()
 @Controller('v1/admin')
 export class SourcesController {
@@ -84,7 +53,7 @@ export class SourcesController {
     answer: {
       description: 'Of this replica; Kafka is absent when records come by REST only.',
       schema: sourcesSchema,
-      example: EXAMPLE,
+      example: SOURCES_EXAMPLE,
     },
   })
   sources(): readonly (RestStatus | KafkaStatus)[] {

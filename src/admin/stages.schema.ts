@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { STAGE_STATUS_EXAMPLE, stageStatusSchema } from './pipeline-status.schema.js';
 
 const limitStatus = z.object({
   configured: z.number().describe('What the settings of the start say.'),
@@ -15,7 +16,7 @@ export const stageReportSchema = z.object({
     .describe('When all changed limits go back to what is configured; null: they stay.'),
   changedBy: z.string().nullable(),
   changedAt: z.iso.datetime().nullable(),
-  status: z.looseObject({}).describe('As in GET /v1/admin/pipeline.'),
+  status: stageStatusSchema.describe('As in GET /v1/admin/pipeline.'),
 });
 
 const limit = z.number().nullable().optional();
@@ -51,7 +52,7 @@ export const STAGE_EXAMPLE = {
   revertsAt: '2026-01-01T12:10:00.000Z',
   changedBy: 'admin-token@10.0.0.7',
   changedAt: '2026-01-01T12:00:00.000Z',
-  status: { stage: 'FinalSink', pressure: 0.2, level: 'healthy' },
+  status: STAGE_STATUS_EXAMPLE,
 };
 
 export const STAGE_CHANGE_EXAMPLE = {

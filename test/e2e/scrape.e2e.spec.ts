@@ -151,4 +151,17 @@ describe('A scrape of a service with two sinks, a call, and Kafka in and out', (
     const tooMany = [...values].filter(([, seen]) => seen.size > MOST_WORDS);
     expect(tooMany.map(([label, seen]) => [label, seen.size])).toEqual([]);
   });
+
+  it('is of a service that shows operators the same sources and sinks', async () => {
+    const get = async <T>(path: string): Promise<T> =>
+      (await (await fetch(`${service.url}/v1/admin/${path}`)).json()) as T;
+    expect(await get('sources')).toMatchObject([
+      { name: 'rest' },
+      { name: 'kafka', state: 'running', counters: { records: 40 } },
+    ]);
+    expect(await get('sinks')).toMatchObject([
+      { name: 'postgres', state: 'ready', guard: { failedAttempts: { rejected: 0 } } },
+      { name: 'kafka', state: 'ready', producer: { acknowledged: 80, failed: 0 } },
+    ]);
+  });
 });
