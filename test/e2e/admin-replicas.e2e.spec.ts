@@ -1,3 +1,4 @@
+import { watchService } from '../support/answer-watch.js';
 import { order } from '../support/orders.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { freePort, type Service, startService } from '../support/service.js';
@@ -165,6 +166,7 @@ describe('ADMIN_PORT of a process', () => {
     const adminUrl = `http://127.0.0.1:${adminPort}`;
     const env = { DATABASE_URL: database.url, ADMIN_PORT: `${adminPort}` };
     const service = await startService({ env, isReadyAwaited: false });
+    watchService(adminUrl);
     try {
       await until(
         async () => (await fetch(`${adminUrl}/health/ready`).catch(() => undefined))?.ok === true,
