@@ -2,9 +2,17 @@ import { ConfigurationError } from './config/load-options.js';
 import { DatabaseError } from './database/errors/database-error.js';
 import { PortError } from './http/front-door.js';
 import { LedgerError } from './ledger/errors/ledger.error.js';
+import { ConfiguredPipelineError } from './pipeline/configured-definition.js';
 import { PipelineModuleError } from './pipeline/load-definition.js';
 
-const EXPLAINED = [ConfigurationError, DatabaseError, LedgerError, PipelineModuleError, PortError];
+const EXPLAINED = [
+  ConfigurationError,
+  ConfiguredPipelineError,
+  DatabaseError,
+  LedgerError,
+  PipelineModuleError,
+  PortError,
+];
 
 /** Whether an error's message says to the operator what is wrong and what to do, so that a stack would only hide it. */
 export function isExplained(error: Error): boolean {

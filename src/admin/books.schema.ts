@@ -3,6 +3,7 @@ import { z } from 'zod';
 /** Rows of a page unless it is asked for more or fewer, and the most. */
 const PAGE_ROWS = 100;
 const MOST_ROWS = 1000;
+const WHOLE_NUMBER = `must be a whole number between 1 and ${MOST_ROWS}`;
 
 export const partitionsSchema = z.array(
   z.object({
@@ -33,10 +34,10 @@ export const acknowledgmentsQuerySchema = z.strictObject({
   since: z.iso.datetime({ offset: true }).optional().describe('Accepted at or after it; RFC 3339.'),
   until: z.iso.datetime({ offset: true }).optional().describe('Accepted before it; RFC 3339.'),
   limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MOST_ROWS)
+    .number(WHOLE_NUMBER)
+    .int(WHOLE_NUMBER)
+    .min(1, WHOLE_NUMBER)
+    .max(MOST_ROWS, WHOLE_NUMBER)
     .default(PAGE_ROWS)
     .describe('Rows of the page.'),
   cursor: z.string().max(800).optional().describe('`next` of the page before.'),

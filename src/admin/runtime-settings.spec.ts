@@ -87,6 +87,18 @@ describe('RuntimeSettings', () => {
     expect(lines.at(-1)).toContain('can be read again');
   });
 
+  it('says once that it can not be read when nothing was read yet, and when it can (RS2)', async () => {
+    const { settings, clock, database } = setUp();
+    database.isAway = true;
+    await settings.onModuleInit();
+    await clock.advanceAsync(3 * INTERVAL_MS);
+    expect(lines).toEqual([expect.stringContaining("can't be read, what holds is kept: away")]);
+    database.isAway = false;
+    await clock.advanceAsync(INTERVAL_MS);
+    await clock.advanceAsync(0);
+    expect(lines.slice(1)).toEqual([expect.stringContaining('can be read again')]);
+  });
+
   it('ends what has expired by its own clock, also while the database is away (RS2)', async () => {
     const row = stored('stage:KeyGen', { bufferSize: 10 }, { expiresInMs: 3000 });
     const { settings, clock, database, limits, configured } = setUp([row]);

@@ -44,7 +44,9 @@ export class RuntimeSettings implements OnModuleInit, OnApplicationShutdown {
   /** By stage: the change that was complained of. */
   private readonly complained = new Map<StageId, string>();
   private reading: Promise<void> = Promise.resolve();
-  private state: 'unknown' | 'known' | 'outdated' | 'stopped' = 'unknown';
+  private state: 'unknown' | 'known' | 'stopped' = 'unknown';
+  /** The last read failed, and that was said. */
+  private isUnreadable = false;
   private timer: Timer | undefined;
 
   constructor(
@@ -107,7 +109,8 @@ export class RuntimeSettings implements OnModuleInit, OnApplicationShutdown {
           { ...setting, untilMs: sentMs + (setting.expiresInMs ?? Infinity) },
         ]),
       );
-      if (this.state === 'outdated') this.log.log('The stored settings can be read again.');
+      if (this.isUnreadable) this.log.log('The stored settings can be read again.');
+      this.isUnreadable = false;
       if (this.state !== 'stopped') this.state = 'known';
     } catch (error) {
       this.complain(error);
@@ -116,8 +119,8 @@ export class RuntimeSettings implements OnModuleInit, OnApplicationShutdown {
   }
 
   private complain(error: unknown): void {
-    if (this.state === 'stopped' || this.state === 'outdated') return;
-    if (this.state === 'known') this.state = 'outdated';
+    if (this.state === 'stopped' || this.isUnreadable) return;
+    this.isUnreadable = true;
     this.log.warn(`The stored settings can't be read, what holds is kept: ${describeError(error)}`);
   }
 

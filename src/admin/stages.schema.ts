@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { STAGE_STATUS_EXAMPLE, stageStatusSchema } from './pipeline-status.schema.js';
 
+/** A year. */
+const MOST_SECONDS = 31_536_000;
+const SECONDS = `must be a whole number between 1 and ${MOST_SECONDS}`;
+
 const limitStatus = z.object({
   configured: z.number().describe('What the settings of the start say.'),
   current: z.number().describe('What holds now.'),
@@ -33,9 +37,9 @@ export const stageChangeSchema = z.strictObject({
   maxConcurrentOperations: limit.describe('AsyncEgress; at most what is configured.'),
   maxPendingAcknowledgments: limit.describe('FinalSink; at most what is configured.'),
   ttlSeconds: z
-    .int()
-    .min(1)
-    .max(31_536_000)
+    .int(SECONDS)
+    .min(1, SECONDS)
+    .max(MOST_SECONDS, SECONDS)
     .optional()
     .describe('After this time all changed limits of the stage revert. Absent: they stay.'),
 });

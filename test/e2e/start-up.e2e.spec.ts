@@ -103,6 +103,19 @@ describe('a start that can not succeed', () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
+  it.each([
+    [{ PIPELINE_SCHEMA_FILE: 'absent.json' }, 'PIPELINE_SCHEMA_FILE must name a JSON Schema (got '],
+    [
+      { PIPELINE_KEY: 'customer' },
+      'PIPELINE_KEY must be a JSON pointer such as /customer/id (got ',
+    ],
+  ])('says of the pipeline without code of %j what is wrong, in one sentence', (env, sentence) => {
+    const { status, stderr } = run([], { PORT: '0', ...env }, folder.path);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^[^\n]+\.\n$/);
+    expect(stderr.startsWith(sentence)).toBe(true);
+  });
+
   it('refuses words on the command line that it does not know', () => {
     const { status, stderr } = run(['--chekc-config'], {}, folder.path);
     expect(status).toBe(1);

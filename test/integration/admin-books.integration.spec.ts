@@ -65,6 +65,13 @@ describe('the books by the admin API', () => {
     expect(idsOf(await get('acknowledgments?recordId=nonsense'))).toEqual([]);
   });
 
+  it('says the rule of a limit as a whole sentence', async () => {
+    const answer = await service.app.inject({ url: '/v1/admin/acknowledgments?limit=x', headers });
+    expect(answer.json().detail).toBe(
+      'The parameter limit must be a whole number between 1 and 1000.',
+    );
+  });
+
   it.each([
     'limit=0',
     'limit=5000',

@@ -102,6 +102,9 @@ describe('the limits of stages by the admin API', () => {
     expect((await patch('KeyGen', { bufferSize: 0 })).body.errors).toEqual([
       { path: '/bufferSize', message: 'must be a whole number of at least 1 (got 0)' },
     ]);
+    expect((await patch('KeyGen', { ttlSeconds: -5 })).body.detail).toBe(
+      '/ttlSeconds must be a whole number between 1 and 31536000.',
+    );
     for (const wrong of [{ bufferSize: '9' }, { nothing: 1 }, { ttlSeconds: 0 }, [1]]) {
       expect(await patch('KeyGen', wrong)).toMatchObject({ code: 422 });
     }
