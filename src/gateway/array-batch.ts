@@ -43,11 +43,14 @@ export class ArrayBatch {
         context,
         results: run.results,
       });
-      const charged = this.charge(candidates, context, run);
+      const charged = this.charge(candidates, context);
       for (let from = 0; from < charged.length; from += SLICE_RECORDS) {
         if (from > 0) await nextTurn();
         await this.offer(charged.slice(from, from + SLICE_RECORDS), context, run);
       }
+      // Last: a refusal makes a hole in its key, and those before it are none of its business.
+      const above = candidates.slice(charged.length);
+      if (above.length > 0) run.refuse(above, context.rate.aboveASecond());
     } finally {
       permit.release();
     }
@@ -91,19 +94,15 @@ export class ArrayBatch {
     return candidates;
   }
 
-  /** Charges the rate; the hook has charged one record. What is above one second of rate is refused. */
+  /** Charges the rate; the hook has charged one record. What is above one second of rate is not among the charged. */
   private charge(
     candidates: readonly BatchCandidate[],
     context: IntakeContext,
-    run: BatchRun,
   ): readonly BatchCandidate[] {
     const { rate } = context;
     const charged = candidates.slice(0, rate.perSecondMax);
     if (charged.length > 1) rate.charge(charged.length - 1);
     context.chargedRecords += Math.max(0, charged.length - 1);
-    if (charged.length < candidates.length) {
-      run.refuse(candidates.slice(charged.length), rate.aboveASecond());
-    }
     return charged;
   }
 

@@ -188,6 +188,12 @@ describe('POST /v1/records:batch with an array', () => {
     expect((await sendArray(numbered(1))).status).toBe(202);
   });
 
+  it('takes the records of a key up to the rate: what is above it holds back none before it (BR2)', async () => {
+    await start({ gateway: { maxRequestsPerSecond: 2 } });
+    const answer = await sendArray([1, 2, 3].map((payload) => ({ key: 'a', payload })));
+    expect(outcomes(answer)).toEqual(['accepted', 'accepted', 'quota-exceeded']);
+  });
+
   it('answers a batch of which nothing was taken with its gravest problem and all results', async () => {
     await start({ bounds: { maxBatchRecords: 3 } });
     const empty = await sendArray([]);
