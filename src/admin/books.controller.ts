@@ -19,7 +19,7 @@ import {
   PARTITIONS_EXAMPLE,
   partitionsSchema,
 } from './books.schema.js';
-import { checkQuery } from './admin-problems.js';
+import { checkQuery } from './checked-input.js';
 import { Peers } from './peers.js';
 
 interface PartitionReport {

@@ -4,8 +4,9 @@ import type { FastifyReply } from 'fastify';
 import { DeadLetterDesk, type DeskAnswer } from '../dead-letters/dead-letter-desk.js';
 import { DeadLetterReader } from '../dead-letters/dead-letter-reader.js';
 import { AdminOnly } from './admin-only.js';
-import { adminProblem, checkQuery } from './admin-problems.js';
+import { adminProblem, withDatabase } from './admin-problem.js';
 import { Audit } from './audit.js';
+import { checkQuery } from './checked-input.js';
 import {
   DescribeDiscard,
   DescribeLetter,
