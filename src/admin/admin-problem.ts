@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import type { LimitMistake } from '../config/stage-limits.js';
+import { isPassing } from '../database/failure-kind.js';
 
 /** A database that is away is mostly back within a failover. */
 const DATABASE_RETRY_MS = 5000;
@@ -32,13 +33,14 @@ export function invalidInput(errors: readonly LimitMistake[]): HttpException {
   return adminProblem(422, 'invalid', 'The request is invalid', detail, { errors });
 }
 
-/** Runs what needs the database; an error that is none of ours becomes a 503. */
+/** Runs what needs the database; that it is away becomes a 503. A statement that it refuses is a fault of ours. */
 export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof HttpException) throw error;
-    const detail = 'The database does not answer; what was asked for has not been done or read.';
+    if (error instanceof HttpException || !isPassing(error)) throw error;
+    const detail =
+      'The database does not answer: nothing was read, and a change may have been made or not. Ask again.';
     const facts = { retryAfterMs: DATABASE_RETRY_MS };
     throw adminProblem(503, 'database-away', 'The database is away', detail, facts);
   }

@@ -97,7 +97,7 @@ const PROBLEMS = {
       503,
       'database-away',
       'The database is away',
-      'The database does not answer; what was asked for has not been done or read.',
+      'The database does not answer: nothing was read, and a change may have been made or not. Ask again.',
       { retryAfterMs: 5000 },
     ),
   },

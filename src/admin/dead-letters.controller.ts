@@ -37,7 +37,8 @@ export class DeadLettersController {
   @DescribeLetters()
   async list(@Query() query: unknown) {
     const { limit, cursor, ...filter } = checkQuery(listQuerySchema, query);
-    const page = await this.reader.list(filter, { limit, ...(cursor && { after: cursor }) });
+    const from = { limit, ...(cursor && { after: cursor }) };
+    const page = await withDatabase(() => this.reader.list(filter, from));
     return { deadLetters: page.letters.map(summaryAnswer), next: page.next };
   }
 
@@ -45,13 +46,15 @@ export class DeadLettersController {
   @DescribeSummary()
   async summary(@Query() query: unknown) {
     const { by, state = 'waiting', ...filter } = checkQuery(summaryQuerySchema, query);
-    return { by, groups: await this.reader.summary(by, { state, ...filter }) };
+    const groups = await withDatabase(() => this.reader.summary(by, { state, ...filter }));
+    return { by, groups };
   }
 
   @Get(':id')
   @DescribeLetter()
   async letter(@Param('id') id: string) {
-    const letter = ID.test(id) ? await this.reader.find(id) : undefined;
+    if (!ID.test(id)) throw unknown();
+    const letter = await withDatabase(() => this.reader.find(id));
     if (letter === undefined) throw unknown();
     return letterAnswer(letter);
   }
@@ -65,7 +68,8 @@ export class DeadLettersController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     if (!ID.test(id)) throw unknown();
-    const answer = done(await this.desk.redrive(id, operatorText(operator)));
+    const by = operatorText(operator);
+    const answer = done(await withDatabase(() => this.desk.redrive(id, by)));
     await this.audit.record(operator, { action: 'redrive', target: targetOf(id, answer) });
     reply.header('location', `${PATH}/${id}`);
     return { id, ...answer, state: 'redriving' };
@@ -80,7 +84,8 @@ export class DeadLettersController {
   ) {
     const { reason } = checkQuery(discardQuerySchema, query);
     if (!ID.test(id)) throw unknown();
-    const answer = done(await this.desk.discard(id, reason, operatorText(operator)));
+    const by = operatorText(operator);
+    const answer = done(await withDatabase(() => this.desk.discard(id, reason, by)));
     const target = targetOf(id, answer);
     await this.audit.record(operator, { action: 'discard', target, to: { reason } });
     return { id, ...answer, state: 'discarded' };

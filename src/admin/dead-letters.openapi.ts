@@ -67,6 +67,7 @@ export function DescribeLetters(): MethodDecorator {
       next: null,
     }),
     malformed('The parameter limit must be a whole number between 1 and 500.'),
+    databaseAway(),
   );
 }
 
@@ -94,6 +95,7 @@ export function DescribeSummary(): MethodDecorator {
     malformed(
       'The parameter by must be a comma list of reason, stage, destination, each at most once.',
     ),
+    databaseAway(),
   );
 }
 
@@ -104,6 +106,7 @@ export function DescribeLetter(): MethodDecorator {
     idParameter(),
     answers(200, 'The letter.', letterSchema, DETAIL),
     unknown(),
+    databaseAway(),
   );
 }
 
@@ -121,6 +124,7 @@ export function DescribeRedrive(): MethodDecorator {
     ),
     unknown(),
     notWaiting(),
+    databaseAway(),
   );
 }
 
@@ -144,6 +148,7 @@ export function DescribeDiscard(): MethodDecorator {
     malformed('The parameter reason is required: why the letter is not to be sent.'),
     unknown(),
     notWaiting(),
+    databaseAway(),
   );
 }
 
@@ -198,9 +203,21 @@ function notWaiting() {
   return refusal(409, 'not-waiting', 'The dead letter does not wait', detail);
 }
 
-function refusal(status: number, name: string, title: string, detail: string) {
+function databaseAway() {
+  const detail =
+    'The database does not answer: nothing was read, and a change may have been made or not. Ask again.';
+  return refusal(503, 'database-away', 'The database is away', detail, { retryAfterMs: 5000 });
+}
+
+function refusal(
+  status: number,
+  name: string,
+  title: string,
+  detail: string,
+  facts: { readonly retryAfterMs?: number } = {},
+) {
   return DescribeProblems({
     description: `${title}.`,
-    example: problem(status, name, title, detail),
+    example: problem(status, name, title, detail, facts),
   });
 }

@@ -4,7 +4,7 @@ const failure = (code?: string, message = 'x'): Error =>
   Object.assign(new Error(message), { code });
 
 describe('isPassing', () => {
-  it.each(['08006', '40P01', '53300', '57P03', '58030', '55P03', 'ECONNREFUSED', undefined])(
+  it.each(['08006', '40P01', '53300', '57P03', '58030', '55P03', 'ECONNREFUSED', 'EPIPE', undefined])(
     'is true for %s',
     (code) => {
       expect(isPassing(failure(code))).toBe(true);

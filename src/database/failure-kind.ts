@@ -1,7 +1,8 @@
 /** SQLSTATE classes and codes that pass by themselves: connection, rollback, resources, operator, system. */
 const PASSING_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '57', '58']);
 const LOCK_NOT_AVAILABLE = '55P03';
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** No class of PostgreSQL begins with E; codes of sockets do, and EPIPE has five characters. */
+const SQLSTATE = /^(?!E)[0-9A-Z]{5}$/;
 
 /** Whether trying again later makes sense: the server is not there or busy. False: it answered, and will again. */
 export function isPassing(error: unknown): boolean {

@@ -1,5 +1,8 @@
 import { type AbsentPosition, RecordLookup, type RecordStatus } from '../ledger/lookup.port.js';
 import { InFlight } from '../pipeline/in-flight.js';
+import { StageRuntime } from '../pipeline/stage-runtime.js';
+import { makeRecord } from '../../test/support/ledger.js';
+import { FakeClock } from '../../test/support/fake-clock.js';
 import { RecordStatusLookup } from './record-status-lookup.js';
 
 class OneAnswer extends RecordLookup {

@@ -170,7 +170,7 @@ export function DescribeLookup(): MethodDecorator {
         ],
       },
     }),
-    describeProblems([401, 403, 404]),
+    describeProblems([401, 403, 404, 503]),
   );
 }
 

@@ -21,6 +21,7 @@ export const REQUEST_PROBLEMS = {
   'unsafe-number': { status: 422, title: 'A number would lose digits' },
   'deadline-passed': { status: 422, title: 'The deadline has passed' },
   'headers-too-large': { status: 431, title: 'The header fields are too large' },
+  'database-away': { status: 503, title: 'The database is away' },
   'after-refused': { status: 429, title: 'An earlier record of the same key was refused' },
 } as const;
 export type RequestProblem = keyof typeof REQUEST_PROBLEMS;
@@ -39,8 +40,8 @@ export interface RequestProblemFacts {
 
 /**
  * The request can't be taken as it is. Nothing was accepted. Sending the same again ends the same way, but for
- * `after-refused` (send it again with the record before it), `request-timeout`, and `idempotency-key-running`, which is
- * about the earlier request: that one may have been accepted by then.
+ * `after-refused` (send it again with the record before it), `request-timeout`, `database-away` (nothing could be read),
+ * and `idempotency-key-running`, which is about the earlier request: that one may have been accepted by then.
  */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
@@ -62,6 +63,7 @@ export class RequestError extends Error {
 
 const RETRYABLE: ReadonlySet<RequestProblem> = new Set([
   'after-refused',
+  'database-away',
   'request-timeout',
   'idempotency-key-running',
 ]);
