@@ -6,6 +6,7 @@ import { makeRecord } from '../../test/support/ledger.js';
 import { until } from '../../test/support/until.js';
 import type { LedgerListener } from '../ledger/ledger.js';
 import { InFlight } from '../pipeline/in-flight.js';
+import { Pauses } from '../pipeline/pauses.js';
 import { DeadLetterStore } from './dead-letter-store.js';
 import { RedriveEntry, type TakenLetter } from './redrive-entry.port.js';
 import type { QueuedLetter } from './redrive-queue.js';
@@ -67,7 +68,8 @@ function setUp() {
         ? ({ id, recordId: table.get(id), redriveCount: 1 } as unknown as TakenLetter)
         : undefined,
   };
-  const redriver = new Redriver({ queue, store, ledger, entry, inFlight, clock });
+  const pauses = new Pauses();
+  const redriver = new Redriver({ queue, store, ledger, entry, inFlight, pauses, clock });
   const entered = (): string[] => entry.entered.map(({ id }) => id);
   /** The record's end: as the books hold it, or left. */
   const settle = (recordId: string, end: 'acknowledged' | 'left' = 'acknowledged'): void => {
@@ -85,7 +87,20 @@ function setUp() {
     ledger.isOpen = true;
     for (const listener of listeners) listener.opened?.();
   };
-  return { clock, entry, store, table, looks, redriver, inFlight, entered, settle, close, open };
+  return {
+    clock,
+    entry,
+    store,
+    table,
+    looks,
+    redriver,
+    inFlight,
+    pauses,
+    entered,
+    settle,
+    close,
+    open,
+  };
 }
 
 describe('Redriver', () => {
@@ -139,6 +154,43 @@ describe('Redriver', () => {
     expect(test.looks).toEqual([]);
     test.open();
     await enteredAre(['1']);
+  });
+
+  it('takes up nothing while an operator has paused the pipeline, and goes on after it (RD5)', async () => {
+    test.pauses.set(['pipeline']);
+    test.table.set('1', 'a');
+    test.redriver.start();
+    test.store.events.emit('redrive', 1);
+    await test.clock.advanceAsync(2000);
+    expect(test.looks).toEqual([]);
+    test.pauses.set([]);
+    await enteredAre(['1']);
+  });
+
+  it('goes on while one source or one sink is paused (RD5)', async () => {
+    test.pauses.set(['source:rest', 'source:kafka', 'sink:postgres']);
+    test.table.set('1', 'a');
+    test.redriver.start();
+    await enteredAre(['1']);
+  });
+
+  it('lets a letter go that waits for credits at a pause, and carries what is inside to its end (RD5)', async () => {
+    test.table.set('1', 'a');
+    test.redriver.start();
+    await enteredAre(['1']);
+    test.entry.hasCredits = false;
+    test.table.set('2', 'b');
+    await looked();
+    await until(() => test.redriver.size === 2);
+    test.pauses.set(['pipeline']);
+    await until(() => test.redriver.size === 1);
+    test.entry.hasCredits = true;
+    await test.clock.advanceAsync(2000);
+    expect(test.entered()).toEqual(['1']);
+    test.table.delete('1');
+    test.settle('a');
+    test.pauses.set([]);
+    await enteredAre(['1', '2']);
   });
 
   it('carries a letter once at a time, and one letter of a record (RD1)', async () => {

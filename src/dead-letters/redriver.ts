@@ -3,6 +3,7 @@ import type { Clock, Timer } from '#libs/flow-control';
 import { letterOf } from '../ledger/redriven.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { InFlight } from '../pipeline/in-flight.js';
+import type { Pauses } from '../pipeline/pauses.js';
 import type { PipelineSource } from '../pipeline/pipeline.lifecycle.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { DeadLetterStore } from './dead-letter-store.js';
@@ -15,6 +16,7 @@ export interface RedriverParts {
   readonly ledger: Pick<Ledger, 'isOpen' | 'listen'>;
   readonly entry: RedriveEntry;
   readonly inFlight: Pick<InFlight, 'get' | 'watch'>;
+  readonly pauses: Pick<Pauses, 'isPipelinePaused' | 'onChange'>;
   readonly clock: Clock;
 }
 
@@ -38,6 +40,8 @@ const MAX_UNDER_WAY = 16;
  * RD3 at most MAX_UNDER_WAY at a time, and a payload is read only when its credits are there.
  * RD4 a letter that was left (the books refuse its end, or it could not be taken in) is not tried again before the ledger
  *     has opened anew.
+ * RD5 nothing is taken up while an operator has paused the pipeline, or drains it; a letter that waits for credits then
+ *     stays redriving, and is taken up after the pause.
  */
 export class Redriver implements PipelineSource {
   readonly keepsRecords = false;
@@ -62,6 +66,7 @@ export class Redriver implements PipelineSource {
       opened: () => this.wake(),
       closed: () => this.disown(),
     });
+    parts.pauses.onChange(() => this.heed());
   }
 
   /** Letters that this process carries. */
@@ -114,7 +119,8 @@ export class Redriver implements PipelineSource {
   }
 
   private get mayTakeUp(): boolean {
-    return this.state === 'running' && this.parts.ledger.isOpen;
+    const { ledger, pauses } = this.parts;
+    return this.state === 'running' && ledger.isOpen && !pauses.isPipelinePaused;
   }
 
   private takeUp(letter: QueuedLetter): void {
@@ -163,6 +169,13 @@ export class Redriver implements PipelineSource {
   private disown(): void {
     this.owning.abort(new Error('The ledger is closed.'));
     this.left.clear();
+  }
+
+  /** RD5 */
+  private heed(): void {
+    if (this.parts.pauses.isPipelinePaused) {
+      this.owning.abort(new Error('An operator has paused the pipeline.'));
+    } else this.wake();
   }
 
   private track(change: () => unknown): void {

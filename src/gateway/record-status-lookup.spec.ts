@@ -19,8 +19,13 @@ class OneAnswer extends RecordLookup {
   }
 }
 
+const runtimeOf = (sinks: readonly string[]): StageRuntime => {
+  const runtime = new StageRuntime({} as never, new FakeClock(), () => 0.5);
+  for (const name of sinks) runtime.pauses.onSink(name, () => undefined);
+  return runtime;
+};
 const lookupOf = (answer?: RecordStatus | AbsentPosition): RecordStatusLookup =>
-  new RecordStatusLookup(new InFlight(), new OneAnswer(answer));
+  new RecordStatusLookup(new InFlight(), new OneAnswer(answer), runtimeOf(['postgres']));
 const absent = (status: AbsentPosition['status']): AbsentPosition => ({
   id: 'orders:3:17',
   status,
@@ -61,5 +66,65 @@ describe('the status of a Kafka record', () => {
         acknowledgedAt: AT,
       },
     });
+  });
+});
+
+describe('the status of a record in flight', () => {
+  const record = makeRecord({ stage: 'FinalSink' });
+  const part = { destination: 'kafka', attempts: 2, acknowledgedAt: new Date(AT) };
+  const inBooks = (status: RecordStatus['status']): RecordStatus => ({
+    id: record.id,
+    status,
+    tenant: 'default',
+    acknowledgments: [part],
+  });
+  const findWith = (books: OneAnswer, sinks: readonly string[]) => {
+    const inFlight = new InFlight();
+    inFlight.add([record]);
+    return new RecordStatusLookup(inFlight, books, runtimeOf(sinks)).find(record.id);
+  };
+
+  it('shows which of several sinks have acknowledged it', async () => {
+    const books = new OneAnswer(inBooks('accepted'));
+    expect(await findWith(books, ['kafka', 'callback'])).toMatchObject({
+      status: 'accepted',
+      stage: 'FinalSink',
+      acknowledgments: [{ ...part, acknowledgedAt: AT }],
+    });
+  });
+
+  it('is its end when the books have one by then', async () => {
+    const found = await findWith(new OneAnswer(inBooks('acknowledged')), ['kafka', 'callback']);
+    expect(found.status).toBe('acknowledged');
+    expect(found).not.toHaveProperty('stage');
+  });
+
+  it('does not ask the books where there is one sink', async () => {
+    const books = new OneAnswer(inBooks('accepted'));
+    const find = jest.spyOn(books, 'find');
+    expect(await findWith(books, ['kafka'])).toMatchObject({ acknowledgments: [] });
+    expect(find).not.toHaveBeenCalled();
+  });
+});
+
+describe('books that can not be read', () => {
+  const findWith = (error: Error) => {
+    const books = new OneAnswer(undefined);
+    jest.spyOn(books, 'find').mockRejectedValue(error);
+    return new RecordStatusLookup(new InFlight(), books, runtimeOf(['postgres'])).find('a');
+  };
+
+  it('are away, for now', async () => {
+    const lost = Object.assign(new Error('lost'), { code: 'ECONNRESET' });
+    await expect(findWith(lost)).rejects.toMatchObject({
+      code: 'database-away',
+      retryable: true,
+      facts: { retryAfterMs: 5000 },
+    });
+  });
+
+  it('are a fault of ours when the server refuses the statement', async () => {
+    const refused = Object.assign(new Error('no such table'), { code: '42P01' });
+    await expect(findWith(refused)).rejects.toBe(refused);
   });
 });

@@ -244,6 +244,7 @@ export class IngressStage implements Stage {
       this.refuseAll(records, lot, error);
       return;
     }
+    this.settlement.inFlight.discard(records);
     this.meter.completed(records.length, clock.now() - lot.grantedAtMs);
     this.leave(records, lot);
   }

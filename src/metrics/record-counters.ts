@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LatencyHistogram } from '#libs/flow-control';
 import { InFlight } from '../pipeline/in-flight.js';
-import type { PipelineRecord } from '../pipeline/record.js';
+import type { PipelineRecord, TerminalStatus } from '../pipeline/record.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { LabelCounter } from './label-counter.js';
 
@@ -22,6 +22,7 @@ export class RecordCounters {
         this.resumed += records.length;
       },
       settled: (records) => this.settled(records),
+      discarded: (records) => this.count(records, 'discarded'),
     });
   }
 
@@ -30,11 +31,16 @@ export class RecordCounters {
   }
 
   private settled(records: readonly PipelineRecord[]): void {
-    const nowMs = this.runtime.clock.wallNow();
-    for (const { terminal, source, receivedAtMs } of records) {
+    for (const record of records) {
       // Without an end it was left to the journal, and another process will count it.
-      if (terminal === undefined) continue;
-      this.ended.add({ outcome: terminal.status, source });
+      if (record.terminal !== undefined) this.count([record], record.terminal.status);
+    }
+  }
+
+  private count(records: readonly PipelineRecord[], outcome: TerminalStatus): void {
+    const nowMs = this.runtime.clock.wallNow();
+    for (const { source, receivedAtMs } of records) {
+      this.ended.add({ outcome, source });
       this.seconds.record(nowMs - receivedAtMs);
       this.secondsOf[source].record(nowMs - receivedAtMs);
     }

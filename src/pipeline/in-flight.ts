@@ -9,6 +9,8 @@ export interface InFlightWatcher {
   resumed(records: readonly PipelineRecord[]): void;
   /** Records that have reached their end, or that this process leaves to the journal; once for each. */
   settled(records: readonly PipelineRecord[]): void;
+  /** Records that the pipeline has discarded instead of accepting them: the books have their end, they were never in flight. */
+  discarded?(records: readonly PipelineRecord[]): void;
 }
 
 /**
@@ -37,6 +39,11 @@ export class InFlight {
   resume(records: readonly PipelineRecord[]): void {
     this.add(records);
     for (const watcher of this.watchers) watcher.resumed(records);
+  }
+
+  /** For records that ended at their acceptance. */
+  discard(records: readonly PipelineRecord[]): void {
+    for (const watcher of this.watchers) watcher.discarded?.(records);
   }
 
   watch(watcher: InFlightWatcher): void {

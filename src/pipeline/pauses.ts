@@ -5,7 +5,8 @@ export type PauseTarget = 'pipeline' | `source:${string}` | `sink:${string}`;
  * What operators hold back. A pause stops what is to come, never what is inside: its records keep their credits, so that
  * a paused sink becomes pressure.
  *
- * PS1 the pause of the pipeline is a pause of every source; it holds for no sink.
+ * PS1 the pause of the pipeline is a pause of every source, and of what is sent again from dead letters; it holds for no
+ *     sink.
  * PS2 as long as nobody knows what is paused, everything is.
  * PS3 listeners hear of a change after it holds, and only of a change.
  */

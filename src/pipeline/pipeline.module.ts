@@ -88,7 +88,7 @@ function redriverOf(
   ledger: Ledger,
   entry: RedriveEntry,
   { inFlight }: Settlement,
-  { clock }: StageRuntime,
+  { clock, pauses }: StageRuntime,
 ): Redriver {
-  return new Redriver({ queue, store, ledger, entry, inFlight, clock });
+  return new Redriver({ queue, store, ledger, entry, inFlight, pauses, clock });
 }

@@ -8,6 +8,7 @@ import { Redriver } from '../../src/dead-letters/redriver.js';
 import { Conservation } from '../../src/ledger/conservation.js';
 import { ensureSinkTable } from '../../src/ledger/sink-table.js';
 import { InFlight } from '../../src/pipeline/in-flight.js';
+import { Pauses } from '../../src/pipeline/pauses.js';
 import type { PipelineRecord } from '../../src/pipeline/record.js';
 import {
   deliveredEnding,
@@ -99,6 +100,7 @@ describe('dead letters under races', () => {
       ledger: of.ledger,
       entry,
       inFlight,
+      pauses: new Pauses(),
       clock,
     });
     cleanUp.push(() => redriver.stop());

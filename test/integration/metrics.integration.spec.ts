@@ -1,6 +1,7 @@
 import { BackPressureController } from '../../libs/back-pressure/src/index.js';
 import { ALL_METRICS } from '../../src/metrics/all-metrics.js';
 import { Intake } from '../../src/pipeline/intake.js';
+import { Conservation } from '../../src/ledger/conservation.js';
 import { startApplication, type TestApplication } from '../support/application.js';
 import { order } from '../support/orders.js';
 import { until } from '../support/until.js';
@@ -65,6 +66,17 @@ describe('GET /metrics', () => {
     }
     expect(after.get('pipeline_journal_records')).toBe(0);
     expect(after.get('pipeline_database_ready')).toBe(1);
+  });
+
+  it('counts a record that the pipeline discards once, as the books do', async () => {
+    const name = 'pipeline_records_ended_total{outcome="discarded",source="rest"}';
+    const before = samplesOf(await scrape()).get(name) ?? 0;
+    expect((await post({ ...order('c', 0), isTest: true })).json()).toMatchObject({
+      status: 'discarded',
+    });
+    expect(samplesOf(await scrape()).get(name)).toBe(before + 1);
+    const { discarded } = await service.app.get(Conservation).read();
+    expect(discarded).toBe(before + 1);
   });
 
   it('conserves credits in every sample: available + granted − spent = capacity', async () => {
