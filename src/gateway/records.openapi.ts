@@ -15,7 +15,6 @@ import {
   DescribeAnswer,
   type DescribedProblem,
   DescribeProblems,
-  problem,
 } from '../openapi/describe.js';
 import { PRIORITIES } from '../pipeline/record.js';
 import { PROBLEMS, type ProblemStatus } from './problem-examples.js';
@@ -67,16 +66,6 @@ const WAITED = {
     description: 'How long the end of the record was waited for at most.',
     schema: { type: 'string' as const, pattern: String.raw`^wait=\d+$` },
   },
-};
-
-const NOT_OFFERED: DescribedProblem = {
-  description: 'The pipeline takes no records by REST.',
-  example: problem(
-    404,
-    'not-offered',
-    'The pipeline takes no records by REST',
-    'The pipeline orders takes records from Kafka only.',
-  ),
 };
 
 const INTAKE_PROBLEMS: readonly ProblemStatus[] = [
@@ -207,7 +196,6 @@ function describeIntake(summary: string, content: Content): MethodDecorator {
     ApiBearerAuth('ingest'),
     ApiOperation({ summary, requestBody: { required: true, content } }),
     ...headers.map((header) => ApiHeader({ required: false, ...header })),
-    DescribeProblems(NOT_OFFERED),
   );
 }
 

@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { z } from 'zod';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
+import { offersRest } from '../pipeline/source-definition.js';
 import { withCommonAnswers } from './common-answers.js';
 import { contentOf, jsonSchemaOf } from './describe.js';
 
@@ -35,10 +36,22 @@ export function openApiDocument(app: NestFastifyApplication, version: string): O
     autoTagControllers: false,
     standardSchemaConverter: (schema, { schemaType }) => toJsonSchema(schema, schemaType),
   });
-  const { schema } = app.get<AnyPipelineDefinition>(PIPELINE_DEFINITION, { strict: false });
-  const payload = toJsonSchema(schema, 'input')?.schema;
-  const paths = { ...withPlainColons(document.paths), '/openapi.json': ITSELF };
+  const definition = app.get<AnyPipelineDefinition>(PIPELINE_DEFINITION, { strict: false });
+  const payload = toJsonSchema(definition.schema, 'input')?.schema;
+  const routes = offered(withPlainColons(document.paths), definition);
+  const paths = { ...routes, '/openapi.json': ITSELF };
   return { ...document, paths: withPayload(withCommonAnswers(paths), payload) };
+}
+
+/** Where records come in; a pipeline without `rest()` answers 404 `not-offered` there. */
+const INTAKE_PATHS: ReadonlySet<string> = new Set(['/v1/records', '/v1/records:batch']);
+
+function offered(
+  paths: OpenAPIObject['paths'],
+  { sources }: AnyPipelineDefinition,
+): OpenAPIObject['paths'] {
+  if (offersRest(sources)) return paths;
+  return Object.fromEntries(Object.entries(paths).filter(([path]) => !INTAKE_PATHS.has(path)));
 }
 
 /** The route is the library's, which does not describe it. */

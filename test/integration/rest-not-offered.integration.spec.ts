@@ -1,5 +1,6 @@
 import { from } from '../../src/pipeline/from.js';
 import { kafka, rest } from '../../src/pipeline/source-definition.js';
+import { openApiDocument } from '../../src/openapi/openapi.js';
 import { startRestGateway } from '../support/rest-gateway.js';
 
 describe('A pipeline with sources', () => {
@@ -21,6 +22,24 @@ describe('A pipeline with sources', () => {
   it('takes records by REST when rest() is one of them', async () => {
     const answers = await answersOf(from(kafka('orders'), rest()));
     expect(answers.map(({ ok }) => ok)).toEqual([true, true]);
+  });
+
+  it.each([
+    [
+      'with',
+      from(kafka('orders'), rest()),
+      ['/v1/records', '/v1/records/{id}', '/v1/records:batch'],
+    ],
+    ['without', from(kafka('orders')), ['/v1/records/{id}']],
+  ])('describes in OpenAPI what it offers: %s rest()', async (_, definition, expected) => {
+    const gateway = await startRestGateway({ definition });
+    try {
+      const { paths } = openApiDocument(gateway.app, 'test');
+      const records = Object.keys(paths).filter((path) => path.startsWith('/v1/records'));
+      expect(records.toSorted()).toEqual(expected);
+    } finally {
+      await gateway.close();
+    }
   });
 
   it('answers 404 not-offered, before the body is read, when rest() is none of them', async () => {
