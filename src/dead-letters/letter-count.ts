@@ -12,7 +12,7 @@ export class LetterCount {
   private addedHere = 0;
   private takenUpNow = 0;
 
-  constructor(private readonly maxLetters: number) {}
+  constructor(readonly maxLetters: number) {}
 
   get waiting(): number {
     return this.waitingNow;

@@ -114,6 +114,51 @@ describe('FinalSink with several sinks', () => {
     expect(harness.leftovers()).toEqual({});
   });
 
+  describe('when its deadline passes', () => {
+    const EXPIRES_AFTER_MS = 1000;
+    /** Two sinks: the first answers as told, the other one not before the deadline, and then with an outage. */
+    const expireWith = async (first: () => DeliveryOutcome, options: HarnessOptions = {}) => {
+      const [a, late] = [named('a'), named('late')];
+      const gate = new Gate<DeliveryOutcome>();
+      a.answer = first;
+      late.answer = () => gate.promise;
+      const harness = await withSinks([required(a), required(late)], options);
+      const expiresAtMs = harness.clock.wallNow() + EXPIRES_AFTER_MS;
+      const [record] = await harness.accept([1], { fields: { expiresAtMs } });
+      await harness.advance(EXPIRES_AFTER_MS);
+      gate.open(failed('outage'));
+      await harness.advance(EXPIRES_AFTER_MS);
+      expect(harness.settled).toEqual([record]);
+      expect(harness.leftovers()).toEqual({});
+      return { harness, ending: harness.books.ended.get(record!.id)!, record: record! };
+    };
+
+    it('is discarded where it expired at one sink, and keeps the acknowledgment of the other; no letter (FO1)', async () => {
+      const { ending, harness, record } = await expireWith(() => ACKNOWLEDGED);
+      expect(ending).toMatchObject({
+        destination: 'late',
+        terminal: { status: 'discarded', reason: 'expired' },
+        others: [{ destination: 'a', terminal: { status: 'acknowledged' } }],
+      });
+      expect(partsOf(harness, record)).toEqual(['a']);
+    });
+
+    it('is dead-lettered where another sink gave it up, with the letter of that one only (FO1)', async () => {
+      const { ending } = await expireWith(() => failed('final'));
+      expect(ending).toMatchObject({
+        destination: 'a',
+        terminal: { status: 'dead-lettered', reason: 'rejected' },
+      });
+      expect(ending.others).toEqual([]);
+    });
+
+    it('is discarded when it expired at all, once, without a letter (FO1)', async () => {
+      const { ending } = await expireWith(() => failed('outage'));
+      expect(ending.terminal).toEqual({ status: 'discarded', reason: 'expired' });
+      expect(ending.others).toEqual([]);
+    });
+  });
+
   it('discards it where dead letters are not kept, and no letter with it', async () => {
     const [a, b] = [named('a'), named('b')];
     a.answer = () => failed('final');

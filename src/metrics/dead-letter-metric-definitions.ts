@@ -8,6 +8,12 @@ export const DEAD_LETTER_METRICS = {
     ['state'],
     'Letters of the whole database that count towards their bound: waiting, or on their way again.',
   ),
+  capacity: metric(
+    'pipeline_dead_letters_capacity',
+    'gauge',
+    [],
+    'The bound of the letters (EGRESS_MAX_DEAD_LETTER_QUEUE_SIZE); at it the stages stop.',
+  ),
   written: metric(
     'pipeline_dead_letters_written_total',
     'counter',

@@ -27,6 +27,7 @@ export class DeadLetterMetrics {
         { labels: { state: 'waiting' }, value: counts.waiting },
         { labels: { state: 'redriving' }, value: counts.redriving },
       ],
+      capacity: () => only(counts.maxLetters),
       written: () => only(this.written),
       redrives: () => only(this.redrives),
       redriven: () => only(this.redriven),

@@ -20,7 +20,7 @@ function samplesOf(text: string): Map<string, number> {
 describe('GET /metrics', () => {
   let service: TestApplication;
   beforeAll(async () => {
-    service = await startApplication();
+    service = await startApplication({ EGRESS_MAX_DEAD_LETTER_QUEUE_SIZE: '500' });
   });
   afterAll(() => service.close());
 
@@ -77,6 +77,12 @@ describe('GET /metrics', () => {
     expect(samplesOf(await scrape()).get(name)).toBe(before + 1);
     const { discarded } = await service.app.get(Conservation).read();
     expect(discarded).toBe(before + 1);
+  });
+
+  it('shows the room for dead letters, and its bound', async () => {
+    const samples = samplesOf(await scrape());
+    expect(samples.get('pipeline_dead_letters{state="waiting"}')).toBe(0);
+    expect(samples.get('pipeline_dead_letters_capacity')).toBe(500);
   });
 
   it('conserves credits in every sample: available + granted − spent = capacity', async () => {

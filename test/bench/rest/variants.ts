@@ -53,8 +53,9 @@ async function whenSettled(url: string): Promise<void> {
   await until(
     async () => {
       const answer = await fetch(`${url}/v1/admin/pipeline`);
-      const status = (await answer.json()) as { conservation: { inFlight: number } };
-      return status.conservation.inFlight === 0;
+      // Null while the books can't be read.
+      const status = (await answer.json()) as { conservation: { inFlight: number } | null };
+      return status.conservation?.inFlight === 0;
     },
     { deadlineMs: SETTLED_WITHIN_MS, what: 'everything accepted is acknowledged' },
   );
