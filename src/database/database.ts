@@ -3,7 +3,7 @@
  *
  * D1  `start` never hangs: it returns when the database is ready, or away (then everything goes on in the background).
  * D2  `ready` means: reachable, migrated, partitions made. It is reported again after every loss.
- * D3  What can't pass by itself is `failed`: a folder that another process owns, a pooling proxy, a migration that the
+ * D3  What can't pass by itself is `failed`: a folder that another process owns, a pooling proxy, an encoding other than UTF8, a migration that the
  *     server refuses. `start` rejects with it; later it is the event `fatal`, after which the process should end.
  * D4  The embedded postmaster is stopped only while our session holds the folder's lock.
  *
@@ -21,6 +21,7 @@ import type { DatabaseOptions } from './database.options.js';
 import { DiskWatch } from './disk-watch.js';
 import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
 import { DatabaseAwayError } from './errors/database-away.error.js';
+import { assertUtf8 } from './encoding-check.js';
 import { describeError, isPassing } from './failure-kind.js';
 import { ownerName, takeFolderLock } from './folder-lock.js';
 import { createAcknowledgmentPartitions, migrate } from './migrate.js';
@@ -201,6 +202,7 @@ export class Database extends EventEmitter<Events> {
       return;
     }
     if (this.isSessionChecked) return;
+    await assertUtf8(client);
     const other = new Client(this.clientConfig(POOL_NAME));
     // The check's own statement rejects when it is lost.
     other.on('error', () => undefined);

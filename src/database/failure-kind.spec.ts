@@ -4,12 +4,19 @@ const failure = (code?: string, message = 'x'): Error =>
   Object.assign(new Error(message), { code });
 
 describe('isPassing', () => {
-  it.each(['08006', '40P01', '53300', '57P03', '58030', '55P03', 'ECONNREFUSED', 'EPIPE', undefined])(
-    'is true for %s',
-    (code) => {
-      expect(isPassing(failure(code))).toBe(true);
-    },
-  );
+  it.each([
+    '08006',
+    '40P01',
+    '53300',
+    '57P03',
+    '58030',
+    '55P03',
+    'ECONNREFUSED',
+    'EPIPE',
+    undefined,
+  ])('is true for %s', (code) => {
+    expect(isPassing(failure(code))).toBe(true);
+  });
 
   it.each(['42P07', '42501', '23505', '28P01'])('is false for %s', (code) => {
     expect(isPassing(failure(code))).toBe(false);

@@ -46,7 +46,6 @@ export class HealthController {
   ready(@Res({ passthrough: true }) reply: Reply): Promise<HealthAnswer> {
     return this.answer(reply, [
       () => this.indicators.lifecycleRunning(),
-      () => this.indicators.intakeOpen(),
       () => this.indicators.pressureBearable(),
       ...this.endpoints.notFailed(),
     ]);
@@ -79,7 +78,6 @@ export class HealthController {
   all(@Res({ passthrough: true }) reply: Reply): Promise<HealthAnswer> {
     return this.answer(reply, [
       () => this.indicators.lifecycleRunning(),
-      () => this.indicators.intakeOpen(),
       () => this.database.databaseReady(),
       () => this.database.journalHasRoom(),
       () => this.pressure.check('pipeline'),

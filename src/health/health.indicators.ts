@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { SERVICE_OPTIONS, type ServiceOptions } from '../config/service.options.js';
-import { Intake } from '../pipeline/intake.js';
 import { PipelineLifecycle } from '../pipeline/pipeline.lifecycle.js';
 import { SUSTAINED_AFTER_MS, SustainedPressure } from './sustained-pressure.js';
 
@@ -11,22 +10,9 @@ export class HealthIndicators {
   constructor(
     private readonly health: HealthIndicatorService,
     private readonly lifecycle: PipelineLifecycle,
-    private readonly intake: Intake,
     private readonly sustained: SustainedPressure,
     @Inject(SERVICE_OPTIONS) private readonly options: ServiceOptions,
   ) {}
-
-  /** Whether a record could be accepted durably now; degraded while an operator has paused it. */
-  intakeOpen(): HealthIndicatorResult<'intake'> {
-    const session = this.health.check('intake');
-    const { closed } = this.intake;
-    if (closed === undefined) return session.up();
-    const reasons = this.intake.all().map(({ reason }) => reason);
-    const since = new Date(closed.sinceMs).toISOString();
-    const shown = { reason: closed.reason, message: closed.detail, reasons, since };
-    // What an operator wants is no failure: roll-outs go on. The last reason that counts, so it is the only one.
-    return closed.reason === 'paused' ? session.degraded(shown) : session.down(shown);
-  }
 
   /** Whether callers should be sent here: running, and neither stopping nor about to. */
   lifecycleRunning(): HealthIndicatorResult<'lifecycle'> {

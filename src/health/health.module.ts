@@ -6,6 +6,7 @@ import { DestinationsHealthIndicator } from './destinations.health.js';
 import { EndpointsHealthIndicator } from './endpoints.health.js';
 import { HealthController } from './health.controller.js';
 import { HealthIndicators } from './health.indicators.js';
+import { IntakeHealthIndicator } from './intake.health.js';
 import { KafkaSourceHealthIndicator } from './kafka-source.health.js';
 import { PausesHealthIndicator } from './pauses.health.js';
 import { SustainedPressure } from './sustained-pressure.js';
@@ -19,6 +20,7 @@ import { SustainedPressure } from './sustained-pressure.js';
     DatabaseHealthIndicator,
     DestinationsHealthIndicator,
     EndpointsHealthIndicator,
+    IntakeHealthIndicator,
     KafkaSourceHealthIndicator,
     PausesHealthIndicator,
     SustainedPressure,

@@ -2,7 +2,6 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import type { BackPressureController } from '#libs/back-pressure';
 import { BackPressureController as Controller, DEFAULT_WEIGHTS } from '#libs/back-pressure';
 import type { ServiceOptions } from '../config/service.options.js';
-import { Intake } from '../pipeline/intake.js';
 import type { PipelineLifecycle } from '../pipeline/pipeline.lifecycle.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { FakeClock } from '../../test/support/fake-clock.js';
@@ -39,7 +38,6 @@ function setUp(readinessPressurePolicy: 'never' | 'sustained') {
   const indicators = new HealthIndicators(
     new HealthIndicatorService(),
     { state: 'running' } as PipelineLifecycle,
-    new Intake(),
     sustained,
     { readinessPressurePolicy } as ServiceOptions,
   );

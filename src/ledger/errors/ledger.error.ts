@@ -1,6 +1,6 @@
 /**
  * What the ledger rejects with. Thrown by Journal: LedgerUnavailableError, OutcomeUnknownError, JournalFullError,
- * RecordRefusedError. Thrown at the start: PartitionCountError. Thrown by Acknowledgments: LedgerStoppedError. Made by
+ * RecordRefusedError. Thrown at the start: PartitionCountError, SinkTableError. Thrown by Acknowledgments: LedgerStoppedError. Made by
  * IngressProcessing of the journal's answer: IdempotencyKeyReusedError.
  */
 export abstract class LedgerError extends Error {
