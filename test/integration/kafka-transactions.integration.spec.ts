@@ -1,13 +1,12 @@
 import { Kafka, logLevel, type Transaction } from 'kafkajs';
 import { SystemClock } from '#libs/flow-control';
-import type { Outgoing } from '../../libs/kafka/src/kafka-sink.js';
 import { clientConfig } from '../../libs/kafka/src/kafka-clients.js';
 import { tuningOf } from '../../libs/kafka/src/profiles.js';
 import {
   createTransactionClient,
   type TransactionClient,
 } from '../../libs/kafka/src/transaction-client.js';
-import type { RefusedRecord } from '../../libs/kafka/src/transaction-request.js';
+import type { TransactionRecord } from '../../libs/kafka/src/transaction-request.js';
 import { Transactions } from '../../libs/kafka/src/transactions.js';
 import { TestKafka, testBrokers, uniqueName } from '../support/kafka.js';
 import { KafkaProxy } from '../support/kafka-proxy.js';
@@ -15,18 +14,20 @@ import { until } from '../support/until.js';
 
 const silence = (): undefined => undefined;
 const logger = { error: silence, warn: silence, info: silence, debug: silence };
-const LONG_MS = 60_000;
+const LONG_MS = 90_000;
 const INPUT = 'input';
 
-const some = (count: number, from = 0): Outgoing[] =>
+const some = (count: number, from = 0): TransactionRecord[] =>
   Array.from({ length: count }, (_, index) => ({
     recordId: `input:0:${from + index}`,
+    offset: BigInt(from + index),
     key: Buffer.from(`key${index % 3}`),
     value: Buffer.from(`v-${from + index}`),
     headers: undefined,
     attempt: 1,
   }));
-const valuesOf = (records: readonly Outgoing[]) => records.map(({ value }) => String(value));
+const valuesOf = (records: readonly TransactionRecord[]) =>
+  records.map(({ value }) => String(value));
 
 type CommitFault = (commit: () => Promise<void>) => Promise<void>;
 
@@ -55,45 +56,37 @@ describe('transactions on a real broker', () => {
   let fault: CommitFault | undefined;
   let proxy: KafkaProxy;
   const all: Transactions[] = [];
-  const refused: RefusedRecord[] = [];
 
   const started = (): Transactions => {
     const connection = { brokers: testBrokers(), clientId: 'transactions' };
     const config = clientConfig(connection, 10_000, logger);
     const transactions = new Transactions({
+      groupId,
       topic,
       tuning: tuningOf('low-latency'),
       transactionTimeoutMs: 900_000,
       createClient: () =>
-        faulty(createTransactionClient({ ...config, socketFactory: proxy.socketFactory }), () => {
-          const next = fault;
-          fault = undefined;
-          return next;
-        }),
+        faulty(
+          createTransactionClient({ ...config, socketFactory: proxy.socketFactory }, logger),
+          () => {
+            const next = fault;
+            fault = undefined;
+            return next;
+          },
+        ),
       clock: new SystemClock(),
       random: Math.random,
     });
     all.push(transactions);
     return transactions;
   };
-  const give = (transactions: Transactions, records: readonly Outgoing[], nextOffset: bigint) =>
-    transactions.transact({
-      records,
-      offsets: { groupId, topic: INPUT, partition: 0, nextOffset },
-      keepRefused: (each) => {
-        refused.push(...each);
-        return Promise.resolve();
-      },
-    });
-  /** A fresh broker makes its topics for transactions and offsets at the first request. */
-  const ready = (transactions: Transactions): Promise<unknown> =>
-    until(
-      async () => {
-        const outcomes = await give(transactions, some(1, 1000), 0n);
-        return outcomes[0]?.kind === 'acknowledged';
-      },
-      { what: 'a first transaction' },
-    );
+  const give = (
+    transactions: Transactions,
+    records: readonly TransactionRecord[],
+    nextOffset: bigint,
+  ) => transactions.transact({ topic: INPUT, partition: 0, records, nextOffset });
+  const kindsOf = async (...given: ReturnType<typeof give>[]): Promise<string[]> =>
+    (await Promise.all(given)).map(({ kind }) => kind);
   const committed = async (): Promise<number> => (await kafka.committed(groupId, INPUT))[0] ?? -1;
 
   /** What a read-committed reader sees, in any order of the partitions. */
@@ -132,7 +125,6 @@ describe('transactions on a real broker', () => {
     for (const transactions of all.splice(0)) await transactions.stop();
     await proxy.close();
     fault = undefined;
-    refused.length = 0;
   });
 
   afterAll(async () => {
@@ -140,20 +132,34 @@ describe('transactions on a real broker', () => {
   });
 
   it(
-    'commits the records of serial transactions together with the offset',
+    'commits the records of serial transactions together with the offset (X2)',
     async () => {
       const transactions = started();
-      await ready(transactions);
-      const outcomes = await Promise.all([
+      const kinds = await kindsOf(
         give(transactions, some(10), 10n),
         give(transactions, some(5, 10), 15n),
         give(transactions, [], 17n),
-      ]);
-      expect(outcomes.flat().map((outcome) => outcome.kind)).toEqual(
-        Array.from({ length: 15 }, () => 'acknowledged'),
       );
-      expect(await readCommitted(16)).toEqual(valuesOf([...some(15), ...some(1, 1000)]).toSorted());
+      expect(kinds).toEqual(['committed', 'committed', 'committed']);
+      expect(await readCommitted(15)).toEqual(valuesOf(some(15)).toSorted());
       expect(await committed()).toBe(17);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'says where each record was written',
+    async () => {
+      const result = await give(started(), some(3), 3n);
+      if (result.kind !== 'committed') throw new Error(result.kind);
+      const read = await kafka.readAll(topic);
+      for (const [i, place] of result.places.entries()) {
+        const found = read.find(
+          ({ partition, offset }) =>
+            partition === place?.partition && BigInt(offset) === place.offset,
+        );
+        expect(found?.value).toBe(`v-${i}`);
+      }
     },
     LONG_MS,
   );
@@ -163,17 +169,12 @@ describe('transactions on a real broker', () => {
     async () => {
       const transactions = started();
       fault = () => Promise.reject(new Error('EndTxn failed'));
-      const first = await give(transactions, some(4), 4n);
-      expect(first.map((outcome) => outcome.kind)).toEqual([
-        'failed',
-        'failed',
-        'failed',
-        'failed',
-      ]);
-      expect(first[0]).toMatchObject({ failure: { kind: 'outage' } });
+      expect(await give(transactions, some(4), 4n)).toMatchObject({
+        kind: 'failed',
+        failure: { kind: 'outage' },
+      });
       expect(await committed()).toBe(-1);
-      const again = await give(transactions, some(4), 4n);
-      expect(again.map((outcome) => outcome.kind)).toContain('acknowledged');
+      expect(await kindsOf(give(transactions, some(4), 4n))).toEqual(['committed']);
       expect(await readCommitted(4)).toEqual(valuesOf(some(4)));
       expect(await committed()).toBe(4);
     },
@@ -181,38 +182,40 @@ describe('transactions on a real broker', () => {
   );
 
   it(
-    'runs nothing that was given behind a transaction that failed: its offset stays uncommitted',
+    'runs nothing that was given behind a transaction that failed: its offset stays uncommitted (X2)',
     async () => {
       const transactions = started();
       fault = () => Promise.reject(new Error('EndTxn failed'));
-      const outcomes = await Promise.all([
+      const kinds = await kindsOf(
         give(transactions, some(2), 2n),
         give(transactions, some(2, 2), 4n),
-      ]);
-      expect(outcomes.flat().map((outcome) => outcome.kind)).not.toContain('acknowledged');
+      );
+      expect(kinds).toEqual(['failed', 'failed']);
       expect(await committed()).toBe(-1);
     },
     LONG_MS,
   );
 
   it(
-    'finds that a commit without an answer has happened, and delivers nothing twice',
+    'finds that a commit without an answer has happened, and delivers nothing twice (X4)',
     async () => {
       const transactions = started();
       fault = async (commit) => {
         await commit();
         throw new Error('the answer got lost');
       };
-      const outcomes = await give(transactions, some(4), 4n);
-      expect(new Set(outcomes.map((outcome) => outcome.kind))).toEqual(new Set(['acknowledged']));
-      await give(transactions, some(2, 4), 6n);
+      expect(await kindsOf(give(transactions, some(4), 4n))).toEqual(['failed']);
+      expect(await give(transactions, some(6), 6n)).toMatchObject({
+        kind: 'committed',
+        places: [undefined, undefined, undefined, undefined, {}, {}],
+      });
       expect(await readCommitted(6)).toEqual(valuesOf(some(6)));
     },
     LONG_MS,
   );
 
   it(
-    'stays in doubt while the broker is away, and leaves out what was committed when the records come again',
+    'finds it also when the broker was away in between',
     async () => {
       const transactions = started();
       fault = async (commit) => {
@@ -220,11 +223,10 @@ describe('transactions on a real broker', () => {
         await proxy.close();
         throw new Error('the answer got lost');
       };
-      const lost = await give(transactions, some(4), 4n);
-      expect(lost[0]).toMatchObject({ kind: 'failed', failure: { kind: 'outage' } });
+      expect(await kindsOf(give(transactions, some(4), 4n))).toEqual(['failed']);
+      expect(await kindsOf(give(transactions, some(6), 6n))).toEqual(['failed']);
       await proxy.open();
-      const again = await give(transactions, some(6), 6n);
-      expect(new Set(again.map((outcome) => outcome.kind))).toEqual(new Set(['acknowledged']));
+      expect(await kindsOf(give(transactions, some(6), 6n))).toEqual(['committed']);
       expect(await readCommitted(6)).toEqual(valuesOf(some(6)));
       expect(await committed()).toBe(6);
     },
@@ -232,34 +234,91 @@ describe('transactions on a real broker', () => {
   );
 
   it(
-    'keeps the dead letter of a record that is too large before it commits, and delivers the others',
+    'commits nothing with a record that is too large, and names it; the others can be given again',
     async () => {
       topic = await kafka.createTopic(1, { config: { 'max.message.bytes': '20000' } });
       const transactions = started();
       const records = some(9).map((each, index) =>
         index === 5 ? { ...each, value: Buffer.alloc(30_000) } : each,
       );
-      const outcomes = await give(transactions, records, 9n);
-      const failed = outcomes.flatMap((outcome, index) => (outcome.kind === 'failed' ? index : []));
-      expect(failed).toEqual([5]);
-      expect(refused.map(({ record }) => record.recordId)).toEqual(['input:0:5']);
-      expect(await readCommitted(8)).toHaveLength(8);
+      const result = await give(transactions, records, 9n);
+      if (result.kind !== 'refused') throw new Error(result.kind);
+      expect(result.refused.map(({ record }) => record.recordId)).toEqual(['input:0:5']);
+      expect(await committed()).toBe(-1);
+      const others = records.filter((_, index) => index !== 5);
+      expect(await kindsOf(give(transactions, others, 9n))).toEqual(['committed']);
+      expect(await readCommitted(8)).toEqual(valuesOf(others));
       expect(await committed()).toBe(9);
     },
     LONG_MS,
   );
 
   it(
-    'ends what the last owner of the partition left open when the next one begins',
+    'ends what the last owner of the partition left open when the next one takes it (X1)',
     async () => {
       const frozen = started();
       let release: () => void = silence;
       fault = () => new Promise((resolve) => (release = resolve));
       void give(frozen, some(3), 3n);
       await until(() => fault === undefined, { what: 'a transaction before its commit' });
-      await give(started(), some(3), 3n);
+      const next = started();
+      expect(await next.take(INPUT, 0)).toBeUndefined();
+      expect(await kindsOf(give(next, some(3), 3n))).toEqual(['committed']);
       expect(await readCommitted(3)).toEqual(valuesOf(some(3)));
       release();
+    },
+    LONG_MS,
+  );
+
+  it(
+    'sends nothing again when a frozen owner wakes and takes its id back (X4)',
+    async () => {
+      const frozen = started();
+      let wake: () => void = silence;
+      fault = (commit) => new Promise<void>((resolve) => (wake = resolve)).then(() => commit());
+      const late = give(frozen, some(3), 3n);
+      await until(() => fault === undefined, { what: 'a transaction before its commit' });
+      const next = started();
+      await next.take(INPUT, 0);
+      await give(next, some(5), 5n);
+      wake();
+      expect(await kindsOf(late)).toEqual(['failed']);
+      // Its producer is fenced; a new one of the same id fences the other owner.
+      expect(await give(frozen, some(4), 4n)).toMatchObject({
+        kind: 'committed',
+        places: [undefined, undefined, undefined, undefined],
+      });
+      expect(await committed()).toBe(5);
+      expect(await kindsOf(give(next, some(2, 5), 7n))).toEqual(['failed']);
+      expect(await kindsOf(give(next, some(2, 5), 7n))).toEqual(['committed']);
+      expect(await readCommitted(7)).toEqual(valuesOf(some(7)));
+    },
+    LONG_MS,
+  );
+
+  it(
+    'answers the offset of a transaction that has just ended, not the one before it (X4)',
+    async () => {
+      const first = started();
+      for (let round = 1; round <= 20; round += 1) {
+        const next = BigInt(2 * round);
+        await give(first, some(2, 2 * round - 2), next);
+        expect(await first.take(INPUT, 0)).toBe(next);
+      }
+      expect(await readCommitted(40)).toHaveLength(40);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'moves the offset over records that ended elsewhere, and never back',
+    async () => {
+      const transactions = started();
+      await give(transactions, some(3), 3n);
+      await transactions.commitOffsets([{ topic: INPUT, partition: 0, offset: '7' }]);
+      expect(await committed()).toBe(7);
+      await transactions.commitOffsets([{ topic: INPUT, partition: 0, offset: '5' }]);
+      expect(await committed()).toBe(7);
     },
     LONG_MS,
   );

@@ -26,6 +26,16 @@ export interface TestMessage {
   readonly headers?: IHeaders;
 }
 
+/** A record of a topic, as text. */
+export interface ReadRecord {
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: string | null;
+  readonly value: string | null;
+  /** Of a record that Penstock has written. */
+  readonly recordId: string | undefined;
+}
+
 /** Topics, producers and readers of a test, on the run's broker. Close it at the end. */
 export class TestKafka {
   private readonly kafka: KafkaClient;
@@ -73,7 +83,10 @@ export class TestKafka {
         })
         // A topic of that name is still being deleted.
         .catch(() => false);
-    await until(make, { what: `the topic ${name}` });
+    // A try that was not answered in time may have made it; a name of ours can't be one that is being deleted.
+    const isThere = async (): Promise<boolean> =>
+      options.name === undefined && (await this.admin.listTopics()).includes(name);
+    await until(async () => (await make()) || (await isThere()), { what: `the topic ${name}` });
     return name;
   }
 
@@ -142,16 +155,14 @@ export class TestKafka {
   }
 
   /** Reads a topic from its beginning to its present end, in the order of each partition. */
-  async readAll(
-    topic: string,
-  ): Promise<{ partition: number; offset: string; key: string | null; value: string | null }[]> {
+  async readAll(topic: string): Promise<ReadRecord[]> {
     const ends = await this.admin.fetchTopicOffsets(topic);
     const missing = new Map(
       ends
         .filter(({ low, high }) => BigInt(high) > BigInt(low))
         .map(({ partition, high }) => [partition, BigInt(high)]),
     );
-    const read: Awaited<ReturnType<TestKafka['readAll']>> = [];
+    const read: ReadRecord[] = [];
     const consumer = this.kafka.consumer({ groupId: uniqueName('reader'), maxWaitTimeInMs: 50 });
     await consumer.connect();
     try {
@@ -159,9 +170,10 @@ export class TestKafka {
       await consumer.run({
         autoCommit: false,
         eachBatch: ({ batch }) => {
-          for (const { offset, key, value } of batch.messages) {
+          for (const { offset, key, value, headers } of batch.messages) {
             const text = { key: key && key.toString(), value: value && value.toString() };
-            read.push({ partition: batch.partition, offset, ...text });
+            const recordId = headers?.['penstock-record-id']?.toString();
+            read.push({ partition: batch.partition, offset, ...text, recordId });
           }
           const end = missing.get(batch.partition);
           if (end !== undefined && BigInt(batch.lastOffset()) + 1n >= end) {

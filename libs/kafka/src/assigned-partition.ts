@@ -32,6 +32,7 @@ export class AssignedPartition {
   endBelowLowSinceMs: number | undefined;
   private booked: BookedState | undefined;
   private onRoom: (() => void) | undefined;
+  private onMoved: (() => void) | undefined;
 
   constructor(
     readonly topic: string,
@@ -68,9 +69,15 @@ export class AssignedPartition {
     mark?.close();
     const { low, doneAbove, gaps, boundaryTimestampMs } = row;
     this.mark = new OffsetWatermark({ low, doneAbove, gaps, boundaryTimestampMs, maxRecords });
+    this.roomChanged();
     const { epoch } = row;
     this.booked = { source: source.source, incarnation: source.incarnation, epoch, low, gaps };
     return 'renewed';
+  }
+
+  /** The group has come this far without us: what lies below has ended, and is appended to the books as such. */
+  endedUpTo(offset: bigint): void {
+    this.mark?.endedUpTo(offset);
   }
 
   /** The row to write; undefined when there is nothing that may be written. */
@@ -121,9 +128,16 @@ export class AssignedPartition {
     this.onRoom = callback;
   }
 
+  /** The same for those who wait with a transaction; each of the two has one place. */
+  whenMoved(callback: () => void): void {
+    this.onMoved = callback;
+  }
+
   roomChanged(): void {
-    const callback = this.onRoom;
+    const { onRoom, onMoved } = this;
     this.onRoom = undefined;
-    callback?.();
+    this.onMoved = undefined;
+    onRoom?.();
+    onMoved?.();
   }
 }

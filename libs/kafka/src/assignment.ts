@@ -3,6 +3,7 @@ import { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerClient } from './consumer-client.js';
 import type { BookedSource, KafkaBooks } from './kafka-source.js';
 import { type LocatorOptions, type OffsetRange, PartitionLocator } from './partition-locator.js';
+import type { TransactionalOffsets } from './transactional-offsets.js';
 
 /** Lanes of one topic; a topic has no more partitions than this. */
 const LANES_PER_TOPIC = 65_536;
@@ -18,6 +19,8 @@ export interface AssignmentOptions extends Omit<LocatorOptions, 'onRecreated' | 
   /** Records that the whole pipeline holds; each partition may have its share twice over. */
   readonly pipelineRecords: number;
   readonly books: KafkaBooks;
+  /** They move the group's offsets; undefined: the source does. */
+  readonly transactions?: TransactionalOffsets;
 }
 
 /** Records in flight that one partition may have. */
@@ -34,6 +37,8 @@ export function recordsPerPartition(pipelineRecords: number, partitions: number)
  * E2  A lost partition's mark is closed: late completions mark nothing.
  * E3  Every assigned partition is booked anew, which fences whoever had it; our own mark stays if nobody had it since.
  * E4  After every join each partition's position is set by a seek, never left to the committed offset.
+ * E5  With transactions the group's offset beats the books, for it says what was delivered: `low` moves up to it. It is
+ *     read after the partition was taken from whoever had it.
  */
 export class Assignment {
   epoch = 0;
@@ -89,7 +94,10 @@ export class Assignment {
         before.delete(key);
       }
     }
-    for (const lost of before.values()) lost.close();
+    for (const lost of before.values()) {
+      lost.close();
+      this.options.transactions?.release(lost.topic, lost.partition);
+    }
     counters.assignments += 1;
     events.emit('assigned', {
       epoch: this.epoch,
@@ -124,8 +132,9 @@ export class Assignment {
     const partitions = this.ofTopic(topic);
     for (const each of partitions) each.close();
     let isTold = false;
-    this.load(topic, partitions, async () => {
+    this.load(topic, partitions, async (client) => {
       const { incarnation } = await this.options.books.nextIncarnation(topic, oldIncarnation);
+      if (this.options.transactions) await this.beginAnew(client, topic, partitions);
       if (isTold) return;
       isTold = true;
       this.options.counters.incarnations += 1;
@@ -139,6 +148,20 @@ export class Assignment {
     });
   }
 
+  /** The group's offsets of the topic before would be taken for what was delivered of this one. */
+  private async beginAnew(
+    client: ConsumerClient,
+    topic: string,
+    partitions: readonly AssignedPartition[],
+  ): Promise<void> {
+    const ranges = await this.locator.ranges(client, topic);
+    await client.consumer.commitOffsets(
+      partitions.map(({ partition }) => {
+        return { topic, partition, offset: `${ranges.get(partition)?.start ?? 0n}` };
+      }),
+    );
+  }
+
   private lane(topic: string, partition: number): number {
     return Math.max(0, this.options.topics.indexOf(topic)) * LANES_PER_TOPIC + partition;
   }
@@ -150,10 +173,10 @@ export class Assignment {
   private load(
     topic: string,
     partitions: readonly AssignedPartition[],
-    first?: () => Promise<void>,
+    first?: (client: ConsumerClient) => Promise<void>,
   ): void {
     this.prepare(partitions, async (client, isCurrent) => {
-      await first?.();
+      await first?.(client);
       await this.book(client, topic, partitions, isCurrent);
     });
   }
@@ -199,7 +222,7 @@ export class Assignment {
     const { books, pipelineRecords, touch } = this.options;
     const source = await books.source(topic);
     const ranges = await this.locator.ranges(client, topic);
-    const committed = await this.committed(client, topic, source, ranges);
+    const committed = await this.committed(client, topic, source, { ranges, partitions });
     if (!isCurrent()) return;
     const starts = partitions.map(({ partition }) => ({
       partition,
@@ -213,7 +236,7 @@ export class Assignment {
       if (!row) throw new Error(`The books gave no row for ${topic}:${partition.partition}.`);
       if (partition.take(source, row, maxRecords) === 'kept') touch(partition);
       partition.committed = committed.get(partition.partition);
-      this.compare(partition, row.low);
+      this.follow(partition, row.low, source);
       await this.locator.place(client, partition, ranges);
     }
   }
@@ -223,24 +246,55 @@ export class Assignment {
     client: ConsumerClient,
     topic: string,
     source: BookedSource,
-    ranges: ReadonlyMap<number, OffsetRange>,
+    parts: {
+      readonly ranges: ReadonlyMap<number, OffsetRange>;
+      readonly partitions: readonly AssignedPartition[];
+    },
   ): Promise<Map<number, bigint>> {
+    const { start, transactions } = this.options;
+    const taken = await this.taken(parts.partitions);
     const committed = await this.locator.committed(client, topic);
+    for (const [partition, offset] of taken) committed.set(partition, offset);
     if (source.isKnown || committed.size > 0) return committed;
-    const { start } = this.options;
-    const first = [...ranges].map(
-      ([partition, range]) => [partition, start === 'latest' ? range.end : range.start] as const,
-    );
-    // For all partitions, not only ours: whoever comes later must not take it for a known topic with new partitions.
+    const ours = new Set(parts.partitions.map(({ partition }) => partition));
+    const first = [...parts.ranges]
+      // For all partitions, not only ours: whoever comes later must not take it for a known topic with new partitions.
+      // With transactions that could take back what another member has committed meanwhile.
+      .filter(([partition]) => transactions === undefined || ours.has(partition))
+      .map(
+        ([partition, range]) => [partition, start === 'latest' ? range.end : range.start] as const,
+      );
     await client.consumer.commitOffsets(
       first.map(([partition, offset]) => ({ topic, partition, offset: `${offset}` })),
     );
     return new Map(first);
   }
 
-  private compare({ topic, partition, committed }: AssignedPartition, low: bigint): void {
+  /** The offsets of the partitions, taken from whoever had them. Nothing without transactions. */
+  private async taken(partitions: readonly AssignedPartition[]): Promise<Map<number, bigint>> {
+    const { transactions } = this.options;
+    const taken = new Map<number, bigint>();
+    if (!transactions) return taken;
+    await Promise.all(
+      partitions.map(async ({ topic, partition }) => {
+        const offset = await transactions.take(topic, partition);
+        if (offset !== undefined) taken.set(partition, offset);
+      }),
+    );
+    return taken;
+  }
+
+  /** What to do about a group's offset that is ahead of the books. */
+  private follow(partition: AssignedPartition, low: bigint, { incarnation }: BookedSource): void {
+    const { transactions, touch, events } = this.options;
+    const { topic, partition: id, committed } = partition;
     if (committed === undefined || committed <= low) return;
-    this.options.events.emit('committedAhead', { topic, partition, committed, low });
+    if (transactions && incarnation === 1) {
+      partition.endedUpTo(committed);
+      touch(partition);
+      return;
+    }
+    events.emit('committedAhead', { topic, partition: id, committed, low });
   }
 }
 

@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import snappy, { type Codec } from 'kafkajs-snappy';
+import { optionalCodec, type OptionalCompression } from './optional-codecs.js';
 
 const { CompressionCodecs, CompressionTypes } = kafkajs;
 const compressGzip = promisify(gzip);
@@ -11,8 +12,6 @@ export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
 export interface CompressionOptions {
-  /** Codec factories for what is not built in, loaded by the caller from a module of the user's choice. */
-  readonly codecs?: Readonly<Partial<Record<'lz4' | 'zstd', () => Codec>>>;
   /** What the producer will use. */
   readonly needed?: Compression;
   /** Largest size of one batch after decompression: limits of a fetch count compressed bytes, and a batch can expand. */
@@ -77,14 +76,26 @@ const boundedGzip = (maxBytes: number): Codec => ({
   decompress: (buffer) => decompressGzip(buffer, { maxOutputLength: maxBytes }),
 });
 
-/** Registers the codecs with kafkajs, for the whole process. Throws when the producer needs one that is not there. */
-export function registerCodecs(options: CompressionOptions): void {
-  const { codecs = {}, needed, maxDecompressedBytes } = options;
-  if ((needed === 'lz4' || needed === 'zstd') && !codecs[needed]) {
-    throw new RangeError(`Compression ${needed} needs a codec module; none is configured.`);
-  }
+/**
+ * Registers the codecs with kafkajs, for the whole process. Throws a CodecMissingError when the producer needs one whose
+ * package is not installed; a batch that was read and needs it fails with the same error.
+ */
+export function registerCodecs({ needed, maxDecompressedBytes }: CompressionOptions): void {
   CompressionCodecs[CompressionTypes.GZIP] = () => boundedGzip(maxDecompressedBytes);
   CompressionCodecs[CompressionTypes.Snappy] = () => boundedSnappy(maxDecompressedBytes);
-  if (codecs.lz4) CompressionCodecs[CompressionTypes.LZ4] = codecs.lz4;
-  if (codecs.zstd) CompressionCodecs[CompressionTypes.ZSTD] = codecs.zstd;
+  // Loaded at the first batch: most services never meet one.
+  const [lz4, zstd] = [
+    onDemand('lz4', maxDecompressedBytes),
+    onDemand('zstd', maxDecompressedBytes),
+  ];
+  CompressionCodecs[CompressionTypes.LZ4] = lz4;
+  CompressionCodecs[CompressionTypes.ZSTD] = zstd;
+  if (needed === 'lz4') lz4();
+  if (needed === 'zstd') zstd();
+}
+
+/** kafkajs asks for the codec at every batch. */
+function onDemand(compression: OptionalCompression, maxBytes: number): () => Codec {
+  let codec: Codec | undefined;
+  return () => (codec ??= optionalCodec(compression, maxBytes));
 }

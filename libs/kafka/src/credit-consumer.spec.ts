@@ -6,7 +6,7 @@ import {
 } from '../../../test/support/fake-consumer-client.js';
 import { InMemoryKafkaBooks } from '../../../test/support/in-memory-kafka-books.js';
 import { CreditConsumer } from './credit-consumer.js';
-import type { SourceGrant, SourceHandler, SourceSlice } from './kafka-source.js';
+import type { OrderedCompletion, SourceGrant, SourceHandler, SourceSlice } from './kafka-source.js';
 import type { KafkaSourceOptions } from './kafka.options.js';
 import { tuningOf } from './profiles.js';
 
@@ -687,5 +687,94 @@ describe('CreditConsumer', () => {
   it('refuses settings under which a waiting member would be thrown out', () => {
     const tuning = tuningOf('balanced', { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 4000 });
     expect(() => setUp({ tuning })).toThrow(/heartbeatIntervalMs must be at most a third/);
+  });
+
+  describe('with transactions', () => {
+    /** They say where the group is, and keep what they are told. */
+    function transactionsAt(offsets: Readonly<Record<number, bigint>>) {
+      const told: string[] = [];
+      const transactions = {
+        take: (topic: string, partition: number) => {
+          told.push(`take ${topic}:${partition}`);
+          return Promise.resolve(offsets[partition]);
+        },
+        release: (topic: string, partition: number) =>
+          void told.push(`release ${topic}:${partition}`),
+        commitOffsets: (committed: readonly { partition: number; offset: string }[]) => {
+          told.push(...committed.map(({ partition, offset }) => `${partition}@${offset}`));
+          return Promise.resolve();
+        },
+      };
+      return { told, transactions };
+    }
+
+    it('takes a partition, then goes on where the group is, and books what lies between as ended (E5)', async () => {
+      const { told, transactions } = transactionsAt({ 0: 5n });
+      const { fake, books, start, pass } = setUp({ transactions });
+      fake.topic(TOPIC, [{ start: 0, end: 10 }], [5]);
+      const { source } = await books.source(TOPIC);
+      await books.assign(source, [{ partition: 0, startOffset: 2n }]);
+      await start();
+      expect(told).toEqual([`take ${TOPIC}:0`]);
+      expect(fake.seeks.at(-1)).toBe(`${TOPIC}:0@5`);
+      await pass(100);
+      const [row] = await books.assign(source, [{ partition: 0, startOffset: 0n }]);
+      expect(row).toMatchObject({ low: 5n, gaps: 0n });
+    });
+
+    it('commits by them alone (S1)', async () => {
+      const { told, transactions } = transactionsAt({ 0: 0n });
+      const { fake, pipeline, start, fetch, pass } = setUp({ transactions });
+      fake.topic(TOPIC, [{ start: 0, end: 10 }], [0]);
+      await start();
+      const { handled } = fetch([0, 1, 2]);
+      await pass(100);
+      await handled;
+      pipeline.end(0, 2);
+      await pass(1000);
+      expect(told).toContain('0@3');
+      expect(fake.commits).toEqual([]);
+    });
+
+    it('commits the start of a new topic for its own partitions only: others may have gone on', async () => {
+      const { transactions } = transactionsAt({});
+      const { fake, start } = setUp({ transactions });
+      fake.topic(TOPIC, [
+        { start: 0, end: 10 },
+        { start: 0, end: 10 },
+      ]);
+      await start([1]);
+      expect(fake.commits.flat()).toEqual([`${TOPIC}:1@0`]);
+    });
+
+    it('lets go of a partition that is lost', async () => {
+      const { told, transactions } = transactionsAt({ 0: 0n, 1: 0n });
+      const { fake, start, settle } = setUp({ transactions });
+      await start([0, 1]);
+      fake.join({ [TOPIC]: [1] });
+      await settle();
+      expect(told).toContain(`release ${TOPIC}:0`);
+    });
+
+    it('tells of each record whether it is still ours, and what may end with it', async () => {
+      const { transactions } = transactionsAt({ 0: 0n });
+      const { fake, pipeline, start, fetch, pass, settle } = setUp({ transactions });
+      await start();
+      void fetch([0, 1, 2]);
+      await pass(100);
+      const completion = pipeline.slices[0]!.completion as OrderedCompletion;
+      expect(completion.isOurs).toBe(true);
+      expect(completion.cut([1n, 2n], 0n)).toEqual({ count: 0, nextOffset: 0n });
+      const moved = jest.fn();
+      completion.whenMoved(moved);
+      pipeline.end(0);
+      expect(moved).toHaveBeenCalledTimes(1);
+      expect(completion.cut([1n, 2n], 0n)).toEqual({ count: 2, nextOffset: 3n });
+      completion.whenMoved(moved);
+      fake.join({});
+      await settle();
+      expect(moved).toHaveBeenCalledTimes(2);
+      expect(completion.isOurs).toBe(false);
+    });
   });
 });

@@ -54,7 +54,8 @@ interface Running {
  * Flows: kafkajs → `HandOffLoop` → handler; completions → watermark → `BookKeeper` → books → group.
  * States: stopped → connecting ⇄ waiting | failed → running → draining → stopped. `waiting` and `failed` go on alone.
  *
- * S1  An offset is committed only when the books hold everything below it (K2 of the book keeper).
+ * S1  An offset is committed only when the books hold everything below it (K2 of the book keeper), unless transactions
+ *     commit it with what became of the records.
  * S2  A drain comes before every rejoin that kafkajs announces and before every stop; it never outlasts its deadline,
  *     and ends at once when no completion arrives.
  */
@@ -161,14 +162,11 @@ export class CreditConsumer extends KafkaSource {
   }
 
   private createAssignment(books: KafkaBooks): Assignment {
-    const { groupId, topics, pipelineRecords, start = 'earliest' } = this.options;
     return new Assignment({
+      start: 'earliest',
+      ...this.options,
       ...this.own,
       books,
-      groupId,
-      topics,
-      pipelineRecords,
-      start,
       endBelowLowMs: this.timing.endBelowLowMs,
       touch: (partition) => this.running?.keeper.touch(partition),
     });
@@ -180,8 +178,9 @@ export class CreditConsumer extends KafkaSource {
       books,
       assigned: () => assignment.all(),
       commit: async (offsets) => {
-        if (!this.client) throw new Error('There is no connection.');
-        await this.client.consumer.commitOffsets(offsets);
+        const committer = this.options.transactions ?? this.client?.consumer;
+        if (!committer) throw new Error('There is no connection.');
+        await committer.commitOffsets([...offsets]);
       },
       onFenced: (partition) => {
         if (partition.mark?.isClosed !== false) return;

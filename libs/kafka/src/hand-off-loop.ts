@@ -5,7 +5,7 @@ import type { AssignedPartition } from './assigned-partition.js';
 import type { Assignment } from './assignment.js';
 import { FetchedBatch, type PositionedBatch } from './fetched-batch.js';
 import type { Heart } from './heart.js';
-import type { SliceCompletion, SourceGrant, SourceHandler } from './kafka-source.js';
+import type { OrderedCompletion, SourceGrant, SourceHandler } from './kafka-source.js';
 import type { SourceCounters } from './source-counters.js';
 import type { OffsetWatermark } from './offset-watermark.js';
 import type { PauseSet } from './pause-set.js';
@@ -225,8 +225,13 @@ export class HandOffLoop {
     const bytes = batch.bytesOf(from, count);
     const records = batch.copy(from, count);
     mark.begin(batch.offsets, batch.timestamps, from, count);
-    const completion: SliceCompletion = {
+    const completion: OrderedCompletion = {
       done: (first, last) => onDone(partition, mark.done(first, last)),
+      get isOurs() {
+        return !mark.isClosed;
+      },
+      cut: (offsets, after) => mark.cut(offsets, after),
+      whenMoved: (callback) => partition.whenMoved(callback),
     };
     const { topic, partition: id, incarnation } = partition;
     try {

@@ -6,6 +6,7 @@ export {
   KafkaBooks,
   KafkaSource,
   type KafkaSourceSnapshot,
+  type OrderedCompletion,
   type PartitionLag,
   type PartitionSnapshot,
   type PartitionStart,
@@ -61,6 +62,7 @@ export {
   compressionType,
   registerCodecs,
 } from './compression.js';
+export { missingCodec } from './optional-codecs.js';
 
 // Topics
 export {
@@ -77,6 +79,7 @@ export { TopicCheck, type TopicCheckOptions, type TopicCheckState } from './topi
 // Clients of kafkajs
 export { clientConfig, createKafka } from './kafka-clients.js';
 export type { KafkaLogger } from './kafka-logger.js';
+export { patchAbortedRecords } from './aborted-records.js';
 export { patchIdleTimers } from './timer-patch.js';
 
 // Delivering records to Kafka: the port
@@ -95,9 +98,12 @@ export type { FailedSend } from './producer-lane.js';
 // Exactly once: records and the offset they came from in one transaction
 export { createTransactionClient, type TransactionClient } from './transaction-client.js';
 export type {
+  OutputPlace,
   RefusedRecord,
-  TransactionOffsets,
+  TransactionRecord,
   TransactionRequest,
+  TransactionResult,
   TransactionsOptions,
 } from './transaction-request.js';
+export type { TransactionalOffsets } from './transactional-offsets.js';
 export { Transactions } from './transactions.js';

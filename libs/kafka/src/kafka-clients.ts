@@ -4,6 +4,7 @@ import kafkajs, {
   type LogEntry,
   type RetryOptions,
 } from 'kafkajs';
+import { patchAbortedRecords } from './aborted-records.js';
 import type { ConsumerClient } from './consumer-client.js';
 import type { KafkaLogger } from './kafka-logger.js';
 import type { ConnectionSettings, KafkaSourceOptions, SourceTiming } from './kafka.options.js';
@@ -60,6 +61,7 @@ export function createKafka(
   patchIdleTimers(logger);
   patchProduceEncoding(logger);
   patchVarLong(logger);
+  patchAbortedRecords(logger);
   return new Kafka(clientConfig(connection, requestTimeoutMs, logger));
 }
 

@@ -24,6 +24,20 @@ export interface SliceCompletion {
   done(firstOffset: bigint, lastOffset: bigint): void;
 }
 
+/** Of a source whose offsets are committed with what became of the records: what a transaction needs to know. */
+export interface OrderedCompletion extends SliceCompletion {
+  /** False when the partition is somebody else's by now, or is read anew: then these records are too. */
+  readonly isOurs: boolean;
+  /**
+   * Of records of this partition that are to end, at ascending offsets: how many can end together so that nothing in
+   * flight is left below the last of them, and the offset at which the group would go on then. What lies below `from`
+   * counts as ended.
+   */
+  cut(offsets: readonly bigint[], from: bigint): { count: number; nextOffset: bigint };
+  /** Calls back once: when records of the partition have ended, or it is no longer ours. */
+  whenMoved(callback: () => void): void;
+}
+
 /** Records of one partition, in the order of their offsets. */
 export interface SourceSlice {
   readonly topic: string;

@@ -3,6 +3,7 @@ import type { Clock, RandomSource } from '#libs/flow-control';
 import type { KafkaLogger } from './kafka-logger.js';
 import type { ConsumerTuning, ProducerTuning } from './profiles.js';
 import type { TopicSpec } from './topics.js';
+import type { TransactionalOffsets } from './transactional-offsets.js';
 
 interface Credentials<Mechanism> {
   readonly mechanism: Mechanism;
@@ -34,6 +35,8 @@ export interface KafkaSourceOptions {
   /** What is checked, and made when missing, before the first fetch. */
   readonly topicSpecs?: readonly TopicSpec[];
   readonly createTopics?: boolean;
+  /** Set: these move the group's offsets, the source commits none, and their position beats the books. */
+  readonly transactions?: TransactionalOffsets;
   readonly timing?: Partial<SourceTiming>;
   readonly clock: Clock;
   readonly random: RandomSource;

@@ -21,7 +21,11 @@ declare module 'kafkajs/src/protocol/encoder.js' {
     readonly buffer: Buffer;
     size(): number;
     writeInt16(value: number): this;
+    writeBoolean(value: boolean): this;
+    writeUVarInt(value: number): this;
+    writeUVarIntString(value: string | null): this;
     writeInt32(value: number): this;
+    writeInt64(value: string): this;
     writeString(value: string | null): this;
     writeArray(values: readonly Encoder[]): this;
     writeEncoder(value: Encoder): this;
@@ -67,6 +71,12 @@ declare module 'kafkajs/src/protocol/decoder.js' {
     constructor(buffer: Buffer);
     buffer: Buffer;
     offset: number;
+    readInt16(): number;
+    readInt32(): number;
+    readInt64(): { toString(): string };
+    readUVarIntString(): string | null;
+    readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
+    readTaggedFields(): unknown;
     readVarLong(): { toString(): string };
   }
 }
@@ -76,4 +86,41 @@ declare module 'kafkajs/src/utils/long.js' {
     static fromInt(value: number): Long;
     toString(): string;
   }
+}
+
+declare module 'kafkajs/src/protocol/requests/offsetFetch/index.js' {
+  export interface OffsetFetchArguments {
+    readonly groupId: string;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly { readonly partition: number }[];
+    }[];
+  }
+  export type OffsetFetchProtocol = (options: { version: number }) => (
+    given: OffsetFetchArguments,
+  ) => {
+    request: {
+      apiKey: number;
+      apiVersion: number;
+      apiName: string;
+      encode(): Promise<import('kafkajs/src/protocol/encoder.js').default>;
+    };
+    response: {
+      decode(raw: Buffer): Promise<unknown>;
+      parse(data: unknown): Promise<unknown>;
+    };
+  };
+  const offsetFetch: { versions: readonly string[]; protocol: OffsetFetchProtocol };
+  export default offsetFetch;
+}
+
+declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
+  const fetch: {
+    readonly versions: readonly string[];
+    protocol: (options: { version: number }) => (given: object) => {
+      request: unknown;
+      response: { decode(raw: Buffer): Promise<unknown>; parse(data: unknown): Promise<unknown> };
+    };
+  };
+  export default fetch;
 }

@@ -178,6 +178,41 @@ export class OffsetWatermark {
     this.settle();
   }
 
+  /** Everything below `offset` has ended elsewhere. Only while nothing is in flight; `low` moves up to it, and no gap is counted. */
+  endedUpTo(offset: bigint): void {
+    const end = this.relative(offset);
+    if (this.flying > 0 || end <= this.lowRelative) return;
+    for (
+      let at = this.lowRelative;
+      at < Math.min(end, this.lowRelative + WATERMARK_SPAN);
+      at += 1
+    ) {
+      if (this.cells[at & MASK] === DONE) this.marked -= 1;
+      this.cells[at & MASK] = UNKNOWN;
+      this.timestamps[at & MASK] = Number.NaN;
+    }
+    this.boundary = Number.NaN;
+    this.lowRelative = end;
+    this.nextRelative = Math.max(this.nextRelative, end);
+    this.settle();
+  }
+
+  /**
+   * How many of these records, ascending, can end together so that nothing in flight is left below the last of them; and
+   * the offset at which a reader would go on then. What lies below `from` counts as ended.
+   */
+  cut(offsets: readonly bigint[], from: bigint): { count: number; nextOffset: bigint } {
+    let count = 0;
+    let at = Math.max(this.lowRelative, this.relative(from));
+    for (; at < this.nextRelative; at += 1) {
+      if (this.cells[at & MASK] !== IN_FLIGHT) continue;
+      count = this.countBelow(offsets, at, count);
+      if (count === offsets.length || this.relative(offsets[count]!) !== at) break;
+    }
+    count = this.countBelow(offsets, at, count);
+    return { count, nextOffset: this.absolute(at) };
+  }
+
   /** The bitmap of the terminal offsets above `low`, without trailing zero bytes. */
   doneAbove(): Buffer {
     let left = this.marked - this.flying;
@@ -190,6 +225,12 @@ export class OffsetWatermark {
       left -= 1;
     }
     return bits.subarray(0, (i + 7) >> 3);
+  }
+
+  private countBelow(offsets: readonly bigint[], end: number, from: number): number {
+    let count = from;
+    while (count < offsets.length && this.relative(offsets[count]!) < end) count += 1;
+    return count;
   }
 
   private isDone(offset: number): boolean {

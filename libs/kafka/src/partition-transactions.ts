@@ -1,37 +1,34 @@
 import { type ICustomPartitioner, Partitioners, type Producer, type Transaction } from 'kafkajs';
 import { sleep } from '#libs/flow-control';
 import { compressionType } from './compression.js';
-import type { Outgoing, SendFailure, SendOutcome } from './kafka-sink.js';
+import type { SendFailure } from './kafka-sink.js';
 import { SEND_RETRY } from './kafkajs-producer.js';
 import { OnePartitionMessages } from './one-partition-messages.js';
 import { baseOffsetOf, messageOf } from './outgoing-message.js';
 import { Partitioner } from './partitioner.js';
 import { isConcurrentTransaction, sendFailureOf } from './send-failure.js';
+import { UNSTABLE_OFFSET, withStableOffsets } from './stable-offset-fetch.js';
 import { TRANSACTION_RETRY, type TransactionClient } from './transaction-client.js';
 import type {
+  OutputPlace,
   RefusedRecord,
+  TransactionRecord,
   TransactionRequest,
+  TransactionResult,
   TransactionsOptions,
 } from './transaction-request.js';
 
 interface Session {
-  readonly client: TransactionClient;
   readonly producer: Pick<Producer, 'disconnect' | 'transaction'>;
+  /** The group's offset; undefined = none. */
+  position: bigint | undefined;
 }
 
-/** What a transaction wrote, or will have written when its commit in doubt has happened. */
-interface Written {
-  readonly nextOffset: bigint;
-  readonly outcomes: ReadonlyMap<string, SendOutcome>;
-}
-
-/** A send within a transaction. */
+/** A send within a transaction; what it comes to is entered in `places`, or in `refused`. */
 interface Part {
   readonly partition: number;
-  readonly batch: readonly Outgoing[];
-  /** By record id; what the send comes to is entered here … */
-  readonly outcomes: Map<string, SendOutcome>;
-  /** … and, when the broker refuses a record, here. */
+  readonly batch: readonly TransactionRecord[];
+  readonly places: Map<bigint, OutputPlace>;
   readonly refused: RefusedRecord[];
 }
 
@@ -40,9 +37,9 @@ const OVERTAKING: SendFailure = {
   message: 'Kafka: the transaction before this one failed.',
 };
 
-/** Looks at the group's offset after a commit in doubt: the coordinator shows it a moment after the transaction's end. */
-const OFFSET_LOOKS = 4;
-const OFFSET_LOOK_PAUSE_MS = 250;
+/** Looks for a stable offset: the coordinator shows it a moment after the transaction's end. 100 looks last 3 s. */
+const OFFSET_LOOKS = 100;
+const OFFSET_LOOK_PAUSE_MS = 30;
 
 /**
  * The transactions of one input partition, on one producer at a time.
@@ -53,28 +50,38 @@ const OFFSET_LOOK_PAUSE_MS = 250;
  */
 export class PartitionTransactions {
   private readonly partitioner: Partitioner;
+  private readonly transactionalId: string;
   private session: Session | undefined;
-  /** Its commit got no answer. */
-  private inDoubt: Written | undefined;
-  /** Of a commit that was in doubt and has happened: the same records may be given again, cut differently. */
-  private confirmed: Written | undefined;
   private last: Promise<unknown> = Promise.resolve();
   private isClosed = false;
   /** Transactions that failed: one that was given before the last of them must not run. */
   private failures = 0;
 
   constructor(
-    private readonly transactionalId: string,
+    private readonly input: { readonly topic: string; readonly partition: number },
     private readonly options: TransactionsOptions,
   ) {
+    this.transactionalId = `penstock-${options.groupId}-${input.topic}-${input.partition}`;
     this.partitioner = new Partitioner(() => 0, options.random);
   }
 
-  transact(request: TransactionRequest): Promise<readonly SendOutcome[]> {
+  /** Takes the partition anew, behind what is running; resolves with the group's offset. */
+  take(): Promise<bigint | undefined> {
+    const result = this.last.then(async () => {
+      await this.discard();
+      return (await this.open()).position;
+    });
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
+  transact(request: TransactionRequest): Promise<TransactionResult> {
     const { failures } = this;
     // Behind one that failed, nothing happens: its offset would be committed over the records that failed.
     const result = this.last.then(() =>
-      failures === this.failures ? this.attempt(request) : failedAll(request, OVERTAKING),
+      failures === this.failures
+        ? this.attempt(request)
+        : ({ kind: 'failed', failure: OVERTAKING } as const),
     );
     this.last = result;
     return result;
@@ -86,93 +93,63 @@ export class PartitionTransactions {
     await this.discard();
   }
 
-  private async attempt(request: TransactionRequest): Promise<readonly SendOutcome[]> {
+  private async attempt(request: TransactionRequest): Promise<TransactionResult> {
     try {
-      await this.settleDoubt(request);
-      if (!this.isConfirmed(request)) await this.run(request);
-      return this.outcomesOf(request);
+      return await this.run(await this.open(), request);
     } catch (error) {
+      this.failures += 1;
       await this.discard();
-      return this.afterFailure(request, error);
+      return { kind: 'failed', failure: failureOf(error) };
     }
   }
 
-  private async afterFailure(
-    request: TransactionRequest,
-    error: unknown,
-  ): Promise<readonly SendOutcome[]> {
-    let failure = sendFailureOf(error);
-    try {
-      await this.settleDoubt(request);
-      if (this.isConfirmed(request)) return this.outcomesOf(request);
-    } catch (doubt) {
-      // It stays in doubt: the next call begins with settling it.
-      await this.discard();
-      failure = sendFailureOf(doubt);
+  private async run(session: Session, request: TransactionRequest): Promise<TransactionResult> {
+    const { position } = session;
+    const { records, nextOffset } = request;
+    const places = new Map<bigint, OutputPlace>();
+    const unsent = records.filter(({ offset }) => position === undefined || offset >= position);
+    if (position === undefined || nextOffset > position) {
+      const refused = await this.commit(session.producer, { unsent, nextOffset, places });
+      if (refused.length > 0) {
+        this.failures += 1;
+        return { kind: 'refused', refused };
+      }
+      session.position = nextOffset;
     }
-    this.failures += 1;
-    return failedAll(request, failure);
+    return { kind: 'committed', places: records.map(({ offset }) => places.get(offset)) };
   }
 
-  /** A confirmed commit holds all of it already. */
-  private isConfirmed({ records, offsets }: TransactionRequest): boolean {
-    const { confirmed } = this;
-    if (confirmed === undefined || records.length === 0) return false;
-    const isHeld = records.every((record) => confirmed.outcomes.has(record.recordId));
-    return isHeld && confirmed.nextOffset >= offsets.nextOffset;
-  }
-
-  private outcomesOf({ records }: TransactionRequest): readonly SendOutcome[] {
-    return records.map((record) => this.confirmed!.outcomes.get(record.recordId)!);
-  }
-
-  private knownOutcomes({ records }: TransactionRequest): Map<string, SendOutcome> {
-    const known = new Map<string, SendOutcome>();
-    for (const { recordId } of records) {
-      const outcome = this.confirmed?.outcomes.get(recordId);
-      if (outcome !== undefined) known.set(recordId, outcome);
-    }
-    return known;
-  }
-
-  private async run(request: TransactionRequest): Promise<void> {
-    const { producer } = await this.open();
+  /** Returns the refused records; when there are any, the transaction was aborted. */
+  private async commit(
+    producer: Session['producer'],
+    work: {
+      readonly unsent: readonly TransactionRecord[];
+      readonly nextOffset: bigint;
+      readonly places: Map<bigint, OutputPlace>;
+    },
+  ): Promise<readonly RefusedRecord[]> {
     const transaction = await producer.transaction();
-    const outcomes = this.knownOutcomes(request);
+    const refused: RefusedRecord[] = [];
     try {
-      await this.fill(transaction, request, outcomes);
+      for (const [partition, batches] of this.batchesOf(work.unsent)) {
+        for (const batch of batches) {
+          await this.send(transaction, { partition, batch, places: work.places, refused });
+        }
+      }
+      if (refused.length === 0) await this.sendOffsets(transaction, work.nextOffset);
     } catch (error) {
       // Readers need not wait for the next owner then. When it fails too, the next producer's first request aborts.
       await transaction.abort().catch(() => undefined);
       throw error;
     }
-    this.inDoubt = { nextOffset: request.offsets.nextOffset, outcomes };
-    await transaction.commit();
-    this.confirmed = this.inDoubt;
-    this.inDoubt = undefined;
-  }
-
-  /** Everything but the commit. Records that a confirmed commit has written are left out. */
-  private async fill(
-    transaction: Transaction,
-    { records, offsets, keepRefused }: TransactionRequest,
-    outcomes: Map<string, SendOutcome>,
-  ): Promise<void> {
-    const refused: RefusedRecord[] = [];
-    const missing = records.filter((record) => !outcomes.has(record.recordId));
-    for (const [partition, batches] of this.batchesOf(missing)) {
-      for (const batch of batches) {
-        await this.send(transaction, { partition, batch, outcomes, refused });
-      }
-    }
-    if (refused.length > 0) await keepRefused(refused);
-    await this.sendOffsets(transaction, offsets);
+    await (refused.length === 0 ? transaction.commit() : transaction.abort());
+    return refused;
   }
 
   /** The records of each output partition, in order, in sends of a bounded size. */
-  private batchesOf(records: readonly Outgoing[]): Map<number, Outgoing[][]> {
+  private batchesOf(records: readonly TransactionRecord[]): Map<number, TransactionRecord[][]> {
     const { maxRecordsPerSend } = this.options.tuning;
-    const byPartition = new Map<number, Outgoing[][]>();
+    const byPartition = new Map<number, TransactionRecord[][]>();
     for (const record of records) {
       const partition = this.partitioner.place(record.key);
       const batches = byPartition.get(partition) ?? [];
@@ -188,7 +165,7 @@ export class PartitionTransactions {
   /** One send; what spoils it is found by halving, since a refused batch leaves nothing in the transaction. */
   private async send(transaction: Transaction, part: Part): Promise<void> {
     const { topic, tuning } = this.options;
-    const { partition, batch, outcomes, refused } = part;
+    const { partition, batch, places, refused } = part;
     const messages = OnePartitionMessages.take(
       batch.map((record) => messageOf(record, partition, 0)),
     );
@@ -197,16 +174,14 @@ export class PartitionTransactions {
       const timeout = tuning.producerRequestTimeoutMs;
       const answer = await transaction.send({ topic, messages, acks: -1, compression, timeout });
       const baseOffset = baseOffsetOf(answer, topic, partition);
-      batch.forEach(({ recordId }, index) => {
-        const offset = baseOffset + BigInt(index);
-        outcomes.set(recordId, { kind: 'acknowledged', partition, offset });
+      batch.forEach(({ offset }, index) => {
+        places.set(offset, { partition, offset: baseOffset + BigInt(index) });
       });
     } catch (error) {
       const failure = sendFailureOf(error);
       if (failure.kind !== 'final') throw error;
       const [record] = batch;
       if (batch.length === 1 && record !== undefined) {
-        outcomes.set(record.recordId, { kind: 'failed', failure });
         refused.push({ record, failure });
         return;
       }
@@ -216,12 +191,10 @@ export class PartitionTransactions {
     }
   }
 
-  private async sendOffsets(
-    transaction: Transaction,
-    { groupId, topic, partition, nextOffset }: TransactionRequest['offsets'],
-  ): Promise<void> {
+  private async sendOffsets(transaction: Transaction, nextOffset: bigint): Promise<void> {
+    const { topic, partition } = this.input;
     const partitions = [{ partition, offset: String(nextOffset) }];
-    const offsets = { consumerGroupId: groupId, topics: [{ topic, partitions }] };
+    const offsets = { consumerGroupId: this.options.groupId, topics: [{ topic, partitions }] };
     for (let retriesLeft: number = TRANSACTION_RETRY.retries; ; retriesLeft -= 1) {
       try {
         await transaction.sendOffsets(offsets);
@@ -234,42 +207,10 @@ export class PartitionTransactions {
     }
   }
 
-  /** Finds out whether a commit in doubt has happened. */
-  private async settleDoubt({ offsets }: TransactionRequest): Promise<void> {
-    const { inDoubt } = this;
-    if (inDoubt === undefined) return;
-    const { client, producer } = await this.open();
-    // Its first request makes the broker end what the last producer left open.
-    const transaction = await producer.transaction();
-    await transaction.abort();
-    const { nextOffset } = inDoubt;
-    if (await this.isCommitted(client, { ...offsets, nextOffset })) this.confirmed = inDoubt;
-    this.inDoubt = undefined;
-  }
-
-  private async isCommitted(
-    client: TransactionClient,
-    { groupId, topic, partition, nextOffset }: TransactionRequest['offsets'],
-  ): Promise<boolean> {
-    const admin = client.admin();
-    await admin.connect();
-    try {
-      for (let look = 1; look <= OFFSET_LOOKS; look += 1) {
-        const [answer] = await admin.fetchOffsets({ groupId, topics: [topic] });
-        const found = answer?.partitions.find((each) => each.partition === partition);
-        if (BigInt(found?.offset ?? -1) >= nextOffset) return true;
-        await sleep(this.options.clock, OFFSET_LOOK_PAUSE_MS);
-      }
-      return false;
-    } finally {
-      await admin.disconnect();
-    }
-  }
-
   private async open(): Promise<Session> {
     if (this.isClosed) throw new Error('the transactional producer was stopped');
     if (this.session !== undefined) return this.session;
-    const { topic, tuning, transactionTimeoutMs, createClient } = this.options;
+    const { tuning, transactionTimeoutMs, createClient } = this.options;
     const client = createClient();
     const producer = client.producer({
       transactionalId: this.transactionalId,
@@ -279,17 +220,47 @@ export class PartitionTransactions {
       allowAutoTopicCreation: false,
       createPartitioner: this.observingPartitioner(),
     });
-    this.session = { client, producer };
-    await producer.connect();
+    try {
+      await producer.connect();
+      // Takes the id: what its last owner has open is ended before this is answered. There is nothing to abort here.
+      await (await producer.transaction()).abort();
+      this.session = { producer, position: await this.look(client) };
+    } catch (error) {
+      await producer.disconnect().catch(() => undefined);
+      throw error;
+    }
+    return this.session;
+  }
+
+  /** Learns how many partitions the output has, and the group's offset (X4). */
+  private async look(client: TransactionClient): Promise<bigint | undefined> {
     const admin = client.admin();
     await admin.connect();
     try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const { topics } = await admin.fetchTopicMetadata({ topics: [this.options.topic] });
       this.partitioner.resize(topics[0]?.partitions.length ?? 0);
+      return await this.stableOffset(admin);
     } finally {
       await admin.disconnect();
     }
-    return this.session;
+  }
+
+  private async stableOffset(
+    admin: ReturnType<TransactionClient['admin']>,
+  ): Promise<bigint | undefined> {
+    const { groupId, clock } = this.options;
+    const { topic, partition } = this.input;
+    for (let look = 1; look <= OFFSET_LOOKS; look += 1) {
+      const [answer] = await withStableOffsets(() =>
+        admin.fetchOffsets({ groupId, topics: [topic] }),
+      );
+      const found = answer?.partitions.find((each) => each.partition === partition)?.offset;
+      if (found !== UNSTABLE_OFFSET) {
+        return found === undefined || found.startsWith('-') ? undefined : BigInt(found);
+      }
+      await sleep(clock, OFFSET_LOOK_PAUSE_MS);
+    }
+    throw new Error('the end of the last transaction is not yet known');
   }
 
   private observingPartitioner(): ICustomPartitioner {
@@ -310,8 +281,8 @@ export class PartitionTransactions {
   }
 }
 
-/** A transaction that failed says nothing about a single record: the whole can be given again. */
-function failedAll({ records }: TransactionRequest, failure: SendFailure): readonly SendOutcome[] {
-  const kind = failure.kind === 'final' ? 'retryable' : failure.kind;
-  return records.map(() => ({ kind: 'failed', failure: { ...failure, kind } }));
+/** A transaction that failed says nothing about a single record: it costs none of them an attempt. */
+function failureOf(error: unknown): SendFailure {
+  const failure = sendFailureOf(error);
+  return { ...failure, kind: failure.kind === 'busy' ? 'busy' : 'outage', isTimeout: false };
 }

@@ -6,6 +6,8 @@ import {
   type ProducerConfig,
   type RetryOptions,
 } from 'kafkajs';
+import type { KafkaLogger } from './kafka-logger.js';
+import { patchOffsetFetch } from './stable-offset-fetch.js';
 
 /** What is used of a client of kafkajs. */
 export interface TransactionClient {
@@ -26,5 +28,10 @@ export const TRANSACTION_RETRY = {
 } as const satisfies RetryOptions;
 
 /** A client for one transactional producer. */
-export const createTransactionClient = (config: KafkaConfig): TransactionClient =>
-  new Kafka({ ...config, retry: TRANSACTION_RETRY });
+export function createTransactionClient(
+  config: KafkaConfig,
+  logger: Pick<KafkaLogger, 'warn'>,
+): TransactionClient {
+  patchOffsetFetch(logger);
+  return new Kafka({ ...config, retry: TRANSACTION_RETRY });
+}

@@ -3,32 +3,49 @@ import type { Outgoing, SendFailure } from './kafka-sink.js';
 import type { ProducerTuning } from './profiles.js';
 import type { TransactionClient } from './transaction-client.js';
 
-/** Where a group reads on once the transaction is committed. */
-export interface TransactionOffsets {
-  readonly groupId: string;
-  /** The input's topic and partition. */
-  readonly topic: string;
-  readonly partition: number;
-  readonly nextOffset: bigint;
-}
-
-/** A record that no broker takes. */
-export interface RefusedRecord {
-  readonly record: Outgoing;
-  readonly failure: SendFailure;
+/** A record of the input, on its way to the output. */
+export interface TransactionRecord extends Outgoing {
+  /** Where it stands in the input partition. */
+  readonly offset: bigint;
 }
 
 export interface TransactionRequest {
-  readonly records: readonly Outgoing[];
-  readonly offsets: TransactionOffsets;
+  /** The input's topic and partition. */
+  readonly topic: string;
+  readonly partition: number;
+  /** In the order of their offsets. */
+  readonly records: readonly TransactionRecord[];
   /**
-   * Called before the offsets are committed, when there are such records: their dead letters must be kept when it
-   * resolves. When it rejects, nothing of the transaction happens.
+   * Where the group reads on once the transaction is committed. Every record of the input below it is among `records`, or
+   * has ended.
    */
-  readonly keepRefused: (refused: readonly RefusedRecord[]) => Promise<void>;
+  readonly nextOffset: bigint;
 }
 
+/** Where a record was written. */
+export interface OutputPlace {
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+export interface RefusedRecord {
+  readonly record: TransactionRecord;
+  readonly failure: SendFailure;
+}
+
+export type TransactionResult =
+  | {
+      readonly kind: 'committed';
+      /** One for each record; undefined for one that an earlier transaction has delivered already. */
+      readonly places: readonly (OutputPlace | undefined)[];
+    }
+  /** No broker takes these records, so nothing of the transaction has happened. The others can be given again. */
+  | { readonly kind: 'refused'; readonly refused: readonly RefusedRecord[] }
+  /** All of it can be given again: that finds out by itself whether a commit without an answer has happened. */
+  | { readonly kind: 'failed'; readonly failure: SendFailure };
+
 export interface TransactionsOptions {
+  readonly groupId: string;
   /** The output topic. */
   readonly topic: string;
   /** `acks` is not among what is used: a transaction always waits for all in-sync replicas. */
