@@ -17,6 +17,7 @@ import { KeyGenModule } from '../keygen/keygen.module.js';
 import { KEYGEN_OPTIONS, type KeyGenOptions } from '../keygen/keygen.options.js';
 import { KeyGenStage } from '../keygen/keygen.stage.js';
 import { Ledger } from '../ledger/ledger.js';
+import { MemoryInputs } from './memory-inputs.js';
 import { NetworkInputs } from './network-inputs.js';
 import { PipelineLifecycle, PipelineParts } from './pipeline.lifecycle.js';
 import { PipelineRedriveEntry } from './redrive-entry.js';
@@ -32,6 +33,7 @@ const STAGES = [GatewayStage, KeyGenStage, IngressStage, AsyncEgressStage, Final
   imports: [GatewayModule, KeyGenModule, IngressModule, AsyncEgressModule, FinalSinkModule],
   providers: [
     PipelineLifecycle,
+    MemoryInputs,
     NetworkInputs,
     SourceGate,
     {
