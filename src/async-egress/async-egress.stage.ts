@@ -12,12 +12,17 @@ import { StallReasons } from '../pipeline/stall-reasons.js';
 import { ASYNC_EGRESS_OPTIONS, type AsyncEgressOptions } from './async-egress.options.js';
 import { type Destination, EGRESS_DESTINATION, EGRESS_DESTINATION_NAME } from './destination.js';
 import { EgressCalls, type EgressCallsSnapshot } from './egress-calls.js';
+import { OrderedRelease } from './ordered-release.js';
+
+/** What keeps its order through the calls. */
+export type EgressOrder = 'key' | 'input-partition';
+export const EGRESS_ORDER = Symbol('EGRESS_ORDER');
 
 /**
  * AsyncEgress: the external call of each record, if there is one.
  *
  * AE1 a record keeps its credit until FinalSink has it or its end is in the books.
- * AE2 records of a key leave in the order in which they came.
+ * AE2 records of a key leave in the order in which they came; in exactly-once mode those of an input partition.
  * AE3 without a call slices pass as they are: no promise, timer or closure per record.
  */
 @Injectable()
@@ -27,6 +32,7 @@ export class AsyncEgressStage implements Stage {
   private readonly meter: StageMeter;
   private readonly guard: DestinationGuard | undefined;
   private readonly calls: EgressCalls | undefined;
+  private readonly release: OrderedRelease | undefined;
   private handOver: HandOver | undefined;
 
   constructor(
@@ -34,8 +40,12 @@ export class AsyncEgressStage implements Stage {
     @Inject(ASYNC_EGRESS_OPTIONS) private readonly options: AsyncEgressOptions,
     private readonly settlement: Settlement,
     @Optional() @Inject(EGRESS_DESTINATION) private readonly destination: Destination | undefined,
+    @Optional() @Inject(EGRESS_ORDER) order: EgressOrder = 'key',
   ) {
     this.meter = runtime.controller.meter(this.id);
+    if (order === 'input-partition') {
+      this.release = new OrderedRelease(({ record, lot }) => this.connected().push([record], lot));
+    }
     if (destination === undefined) return;
     this.guard = this.makeGuard();
     this.calls = this.makeCalls(destination, this.guard);
@@ -71,7 +81,10 @@ export class AsyncEgressStage implements Stage {
   take({ records }: Slice, lot: Lot): void {
     for (const record of records) record.stage = this.id;
     if (this.calls === undefined) this.connected().push(records, lot);
-    else this.calls.take(records, lot);
+    else {
+      this.release?.add(records);
+      this.calls.take(records, lot);
+    }
   }
 
   /** The running calls; undefined when there is no call. */
@@ -116,9 +129,14 @@ export class AsyncEgressStage implements Stage {
       guard,
       meter,
       isBlocked: () => this.settlement.isBlocked,
-      onDone: ({ record, lot }) => this.connected().push([record], lot),
+      onDone: (carried) => this.done(carried),
       onGivenUp: (carried, reason) => this.giveUp(carried, reason),
     });
+  }
+
+  private done(carried: Carried): void {
+    if (this.release === undefined) this.connected().push([carried.record], carried.lot);
+    else this.release.done(carried);
   }
 
   private async giveUp({ record, lot }: Carried, reason: string): Promise<void> {
@@ -132,6 +150,7 @@ export class AsyncEgressStage implements Stage {
       this.settlement.leave([record]);
     }
     lot.release(1, record.sizeBytes);
+    this.release?.ended(record);
   }
 
   private connected(): HandOver {

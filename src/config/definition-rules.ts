@@ -1,14 +1,17 @@
 import type { AnyPipelineDefinition } from '../pipeline/definition.js';
 import type { AppOptions } from './app-options.js';
+import { brokenExactlyOnceRules } from './exactly-once.js';
 import { ConfigurationError } from './load-options.js';
 import { brokenRulesOf } from './sink-rules.js';
 import { type ConfiguredSink, sinksOf } from './sinks-of.js';
 
-/** The settings that the definition's own sinks need. Throws a ConfigurationError that lists what is wrong. */
+/** The settings that the definition's own sinks need, and what exactly-once mode needs of both. Throws a ConfigurationError that lists what is wrong. */
 export function checkDefinition(
   options: Pick<AppOptions, 'kafka' | 'finalSink' | 'sink'>,
   definition: AnyPipelineDefinition,
 ): void {
+  const broken = brokenExactlyOnceRules(options, definition);
+  if (broken.length > 0) throw new ConfigurationError(broken);
   const isOwn = options.sink.sinks === undefined && definition.sinks !== undefined;
   if (!isOwn) return;
   const sinks = sinksOf(definition, options);

@@ -7,6 +7,7 @@ import {
   type KafkajsSinkOptions,
   type KafkaSourceOptions,
   type KafkaTuning,
+  missingCodec,
   producerProblems,
   PROFILE_TUNING,
   SOURCE_TIMING,
@@ -23,7 +24,10 @@ const CAMEL_CASE = /\b[a-z]+[A-Z][A-Za-z]*/g;
 const SEND_VARIABLES = 'KAFKA_RETRIES and KAFKA_PRODUCER_REQUEST_TIMEOUT_MS';
 
 /** What the source needs that is no setting. */
-export type SourceRuntime = Pick<KafkaSourceOptions, 'clock' | 'random' | 'logger'>;
+export type SourceRuntime = Pick<
+  KafkaSourceOptions,
+  'clock' | 'random' | 'logger' | 'transactions'
+>;
 
 /** The settings of the sink; the rest of its options is its owner's. */
 export type SinkSettings = Pick<
@@ -125,11 +129,13 @@ export function brokenSinkRules(
 ): string[] {
   const tuning = kafkaTuningOf(kafka);
   const problems = producerProblems(tuning, finalSink.acknowledgmentTimeoutMs);
+  const missing = missingCodec(tuning.compression);
   const isSet = { KAFKA_BROKERS: kafka.brokers, KAFKA_OUTPUT_TOPIC: sink.topic };
   return [
     ...Object.entries(isSet).flatMap(([name, value]) =>
       value === undefined ? `${name} must be set for ${sink.from}.` : [],
     ),
+    ...(missing === undefined ? [] : [`KAFKA_COMPRESSION: ${missing}.`]),
     ...problems.map(
       (problem) => `${SEND_VARIABLES}: ${withVariables(problem, Object.keys(tuning))}`,
     ),

@@ -1,4 +1,4 @@
-import { KAFKA_PROFILES } from '#libs/kafka';
+import { COMPRESSIONS, KAFKA_PROFILES } from '#libs/kafka';
 import { TOPIC_NAME } from '../pipeline/topic-name.js';
 import {
   choice,
@@ -18,8 +18,6 @@ const TOPIC_RULE = 'a topic name (letters, digits, dots, dashes and underscores)
 /** Kafka's own limits of a topic. */
 const MAX_REPLICAS = 32_767;
 
-/** Codecs that come with the service. */
-const COMPRESSIONS = ['none', 'gzip', 'snappy'] as const;
 const CLEANUP_POLICIES = ['delete', 'compact', 'compact,delete'] as const;
 export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
@@ -56,6 +54,17 @@ export const kafkaOptions = options('KAFKA', {
     .default(0)
     .describe('Records that the source takes in a second, all partitions together. 0: no limit.'),
 
+  deliveryGuarantee: choice(['at-least-once', 'exactly-once'])
+    .default('at-least-once')
+    .describe(
+      'exactly-once: records and offsets of an input partition are one transaction. Needs Kafka as the only source and the only sink; readers of the output must be read_committed.',
+    ),
+  transactionTimeoutMs: wholeNumber({ min: 1000 })
+    .default(900_000)
+    .describe(
+      'After this time without an owner the broker aborts a transaction that was left open, in ms; at most its transaction.max.timeout.ms.',
+    ),
+
   profile: choice(KAFKA_PROFILES)
     .default('balanced')
     .describe(
@@ -66,7 +75,9 @@ export const kafkaOptions = options('KAFKA', {
   bufferBytes: tuned(1, 'Bytes of all records in the producer, those being sent included.'),
   compression: choice(COMPRESSIONS)
     .optional()
-    .describe('Codec of what is sent. Not set: by KAFKA_PROFILE.'),
+    .describe(
+      'Codec of what is sent; lz4 and zstd are optional packages. Not set: by KAFKA_PROFILE.',
+    ),
   retries: tuned(0, 'Tries of a send after its first one, within one attempt of FinalSink.'),
   maxInFlightRequests: tuned(1, 'Requests of the producer under way to one broker.'),
   maxRecordsPerSend: tuned(1, 'Records of one send.'),

@@ -12,7 +12,7 @@ import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { DeliveryCall } from './delivery-call.js';
 import { type Delivered, deliveredOf, type DeliveryItem as Item } from './delivery-item.js';
 import { DeliveryLine } from './delivery-line.js';
-import { answerOf, NO_OUTCOME, settleLeave } from './delivery-outcomes.js';
+import { answerOf, itemsByRecord, NO_OUTCOME, settleLeave } from './delivery-outcomes.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
 import { LeaseGate } from './lease-gate.js';
 import {
@@ -20,7 +20,7 @@ import {
   type PendingAcknowledgmentsSnapshot,
   type PendingEntry,
 } from './pending-acknowledgments.js';
-import type { DeliveryContext, DeliveryOutcome, Sink } from './sinks/sink.js';
+import type { DeliveryOutcome, Sink } from './sinks/sink.js';
 
 export interface DeliveriesOptions {
   readonly runtime: StageRuntime;
@@ -35,6 +35,8 @@ export interface DeliveriesOptions {
   readonly onDelivered: (delivered: readonly Delivered[]) => void;
   /** No further delivery; resolves when the record has its end. */
   readonly onGivenUp: (carried: Carried, reason: string) => Promise<void>;
+  /** Somebody else answers for the record; gives its credits back. */
+  readonly onLeft: (left: Carried) => void;
 }
 
 /**
@@ -50,7 +52,7 @@ export interface DeliveriesOptions {
  * DV3 a record that is to be sent again, or is being given up, holds back the later ones of its key.
  * DV4 a sink that ends records itself, or repeats, decides by its answer alone: its timeout is counted, and nothing
  *     follows from it.
- * DV5 each record taken is told once, by `onDelivered` or `onGivenUp`.
+ * DV5 each record taken is told once, by `onDelivered`, `onGivenUp` or `onLeft`.
  * DV6 a call needs leave of the destination's guard, but for a sink that decides alone: one that ends records itself waits
  *     with the ledger, one that repeats asks the same breaker for leave at each send.
  * DV7 nothing is sent while an operator has paused the sink; what is at the sink goes on.
@@ -115,7 +117,8 @@ export class Deliveries {
     this.insideNow += records.length;
     this.line.push(
       records.map((record) => {
-        const item = { record, lot, attempts: undefined, call: undefined, givenUp: undefined };
+        const nothing = { attempts: undefined, call: undefined, givenUp: undefined };
+        const item = { record, lot, ...nothing, hasEnded: false };
         this.expiry.add(item);
         return item;
       }),
@@ -203,7 +206,15 @@ export class Deliveries {
   private begin(batch: readonly Item[]): DeliveryCall {
     const { guard } = this.parts;
     const leave = this.decidesAlone ? undefined : guard.tryCall();
-    const call = new DeliveryCall(this.againOf(batch), leave);
+    const itemOf = itemsByRecord(batch);
+    const call = new DeliveryCall(
+      (record, failure) => this.again(itemOf(record), failure),
+      {
+        giveUp: (record) => this.endEarly(itemOf(record)),
+        leave: (record) => this.leave(itemOf(record)),
+      },
+      leave,
+    );
     let firstAttempts = 0;
     for (const item of batch) {
       item.call = call;
@@ -215,25 +226,30 @@ export class Deliveries {
     return call;
   }
 
-  private againOf(batch: readonly Item[]): DeliveryContext['again'] {
-    let items: Map<PipelineRecord, Item> | undefined;
-    return (record, failure) => {
-      items ??= new Map(batch.map((item) => [item.record, item]));
-      const item = items.get(record);
-      return item && this.again(item, failure);
-    };
-  }
-
-  private again(item: Item, failure: Failure): number | undefined {
+  private again(item: Item | undefined, failure: Failure): number | undefined {
     const { options, guard } = this.parts;
     // At most once: the record has its end already.
-    if (this.state === 'stopped' || !options.requireAcknowledgment) return undefined;
+    const isOver = this.state === 'stopped' || !options.requireAcknowledgment;
+    if (item === undefined || isOver) return undefined;
     this.countFailed(failure);
     const consequence = guard.failed(item.attempts!, failure);
     item.givenUp = this.reasonToGiveUp(item, consequence);
     return consequence.kind === 'retry' && item.givenUp === undefined
       ? consequence.delayMs
       : undefined;
+  }
+
+  private async endEarly(item: Item | undefined): Promise<void> {
+    if (item === undefined || item.hasEnded) return;
+    item.hasEnded = true;
+    await this.giveUp(item, item.givenUp ?? 'rejected');
+  }
+
+  private leave(item: Item | undefined): void {
+    if (item === undefined || item.hasEnded) return;
+    item.hasEnded = true;
+    this.insideNow -= 1;
+    this.parts.onLeft(item);
   }
 
   private countFailed({ isTimeout }: Failure): void {
@@ -254,6 +270,7 @@ export class Deliveries {
       );
       if (!isFirst && !this.decidesAlone) return;
       const { item } = entry;
+      if (item.hasEnded) return;
       if (outcome.kind === 'failed') failed.push({ item, failure: outcome.failure });
       else delivered.push(deliveredOf(item, outcome.externalId));
     });

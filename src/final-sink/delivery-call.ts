@@ -1,15 +1,14 @@
-import type { Failure } from '../pipeline/failure.js';
 import type { GuardedCall } from '../pipeline/guarded-call.js';
 import { LazyAbort } from '../pipeline/lazy-abort.js';
-import type { PipelineRecord } from '../pipeline/record.js';
-import type { DeliveryContext } from './sinks/sink.js';
+import type { DeliveryContext, EarlyEnds } from './sinks/sink.js';
 
 /** One call of the sink: what the sink is told with it, and how it is ended from outside. */
 export class DeliveryCall implements DeliveryContext {
   private readonly ending = new LazyAbort();
 
   constructor(
-    readonly again: (record: PipelineRecord, failure: Failure) => number | undefined,
+    readonly again: DeliveryContext['again'],
+    readonly early: EarlyEnds,
     /** None for a sink that decides by itself when to send. */
     readonly leave: GuardedCall | undefined,
   ) {}

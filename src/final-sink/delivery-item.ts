@@ -9,6 +9,8 @@ export interface DeliveryItem extends Carried {
   call: DeliveryCall | undefined;
   /** Why the sink may not send it again, once that is so. */
   givenUp: string | undefined;
+  /** Its end came before the answer of its call. */
+  hasEnded: boolean;
 }
 
 /** A record that the destination has. */

@@ -17,6 +17,17 @@ export function settleLeave({ leave }: DeliveryCall, outcomes: readonly Delivery
   leave.failed(worst ?? failures[0] ?? NO_OUTCOME.failure);
 }
 
+/** Finds items by their records; most calls never ask. */
+export function itemsByRecord<T extends { readonly record: PipelineRecord }>(
+  batch: readonly T[],
+): (record: PipelineRecord) => T | undefined {
+  let items: Map<PipelineRecord, T> | undefined;
+  return (record) => {
+    items ??= new Map(batch.map((item) => [item.record, item]));
+    return items.get(record);
+  };
+}
+
 /** A sink that breaks its promise never to reject must not end the process. */
 export async function answerOf(
   sink: Sink,

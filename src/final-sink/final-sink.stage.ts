@@ -44,6 +44,7 @@ export class FinalSinkStage implements Stage {
   ) {
     const { controller, clock } = runtime;
     const meter = controller.meter(this.id);
+    const ends = new RecordEnds({ settlement, meter, clock });
     const meters = new SinkMeters(meter);
     const meterOf = ({ isRequired }: RoutedSink) => (isRequired ? meters.add() : SILENT_METER);
     this.routes = sinks.map((routed) =>
@@ -53,10 +54,10 @@ export class FinalSinkStage implements Stage {
         meter: sinks.length === 1 ? meter : meterOf(routed),
         lease,
         isBlocked: () => settlement.isBlocked,
+        onLeft: (left) => ends.giveAway(left),
         distribution: () => this.distribution,
       }),
     );
-    const ends = new RecordEnds({ settlement, meter, clock });
     const [only, ...others] = this.routes;
     if (only === undefined) throw new RangeError('FinalSink needs a sink.');
     this.distribution =

@@ -64,6 +64,12 @@ export class RecordEnds {
     lot.release(1, record.sizeBytes);
   }
 
+  /** Somebody else answers for the record: no end here, and no line in the log. */
+  giveAway({ record, lot }: Carried): void {
+    this.parts.settlement.leave([record]);
+    lot.release(1, record.sizeBytes);
+  }
+
   private giveBack(carried: readonly Carried[]): void {
     giveBack(carried, this.parts.meter, this.parts.clock.now());
   }

@@ -36,6 +36,8 @@ export interface SinkRouteParts {
   readonly meter: StageMeter;
   readonly lease: DeliveryLease;
   readonly isBlocked: () => boolean;
+  /** A record is somebody else's by now: of a single sink only. */
+  readonly onLeft: (left: Carried) => void;
   /** Hears of the answers. */
   readonly distribution: () => Distribution;
 }
@@ -58,6 +60,7 @@ export function sinkRoute({ sink, isRequired }: RoutedSink, parts: SinkRoutePart
     isBlocked: parts.isBlocked,
     onDelivered: (delivered) => distribution().delivered(route, delivered),
     onGivenUp: (carried, reason) => distribution().gaveUp(route, carried, reason),
+    onLeft: parts.onLeft,
   });
   const route: SinkRoute = {
     sink,

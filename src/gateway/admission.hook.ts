@@ -16,7 +16,7 @@ import { bodyTooLarge } from './body-reader.js';
 import { expectedDelayMs } from './expected-delay.js';
 import { isJsonType } from './cloud-event.js';
 import { attributesOf, isBinaryEvent } from './event-headers.js';
-import type { RequestError } from './request-error.js';
+import { RequestError } from './request-error.js';
 import { requireJsonAccepted } from './protocol-rules.js';
 import { ENVELOPE, EVENT, EventData, type RecordForm } from './record-form.js';
 import {
@@ -99,6 +99,12 @@ export class AdmissionHook {
   }
 
   private requireOpen(): void {
+    if (this.limits.takesKafkaOnly) {
+      throw new RequestError(
+        'kafka-only',
+        'The service delivers exactly once, which it can for records of its input topics alone: produce to them.',
+      );
+    }
     const { closed } = this.intake;
     if (closed !== undefined) throw new IntakeClosedError(closed);
     if (this.journal.isFull) throw journalFull('The journal holds as many records as it may.');

@@ -1,10 +1,13 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { sleep } from '#libs/flow-control';
 import { BOUNDS_OPTIONS, type BoundsOptions } from '../config/bounds.options.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { GATEWAY_OPTIONS, type GatewayOptions } from './gateway.options.js';
 import type { IntakeContext } from './intake-context.js';
 import { RecordRate } from './record-rate.js';
+
+/** Injects whether records come from Kafka alone. */
+export const KAFKA_ONLY = Symbol('KAFKA_ONLY');
 
 /** Bodies of the largest size that may be in memory before their records have credits. */
 const MOST_LARGEST_BODIES = 64;
@@ -29,6 +32,8 @@ export class GatewayLimits {
     @Inject(GATEWAY_OPTIONS) readonly options: GatewayOptions,
     @Inject(BOUNDS_OPTIONS) readonly bounds: BoundsOptions,
     readonly runtime: StageRuntime,
+    /** Requests bring no records: in exactly-once mode. */
+    @Optional() @Inject(KAFKA_ONLY) readonly takesKafkaOnly = false,
   ) {
     const { clock } = runtime;
     const ratePerSecond = options.maxRequestsPerSecond;

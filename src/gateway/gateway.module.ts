@@ -1,11 +1,13 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { KafkaBooks, KafkaSource } from '#libs/kafka';
+import { APP_OPTIONS, type AppOptions } from '../config/app-options.js';
+import { isExactlyOnce } from '../config/exactly-once.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdmissionHook } from './admission.hook.js';
 import { ArrayBatch } from './array-batch.js';
 import { Callers } from './callers.js';
-import { GatewayLimits } from './gateway.limits.js';
+import { GatewayLimits, KAFKA_ONLY } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
 import { IngestTokens } from './ingest-tokens.js';
 import { KafkaIngestStrategy } from './kafka-ingest.strategy.js';
@@ -54,6 +56,11 @@ import { TenantQuotas } from './tenant-quotas.js';
         books: KafkaBooks,
         { clock }: StageRuntime,
       ) => source && new KafkaIngestStrategy(source, { intake, books, clock }),
+    },
+    {
+      provide: KAFKA_ONLY,
+      inject: [{ token: APP_OPTIONS, optional: true }],
+      useFactory: (options?: AppOptions) => options !== undefined && isExactlyOnce(options),
     },
     { provide: APP_FILTER, useClass: ProblemFilter },
   ],

@@ -21,7 +21,9 @@ export const PROBLEMS = {
     ),
   },
   403: {
-    description: 'Penstock-Tenant names another tenant than the token is of.',
+    description:
+      'Penstock-Tenant names another tenant than the token is of. Or the service delivers exactly once and takes records ' +
+      'from Kafka alone (kafka-only).',
     example: problem(
       403,
       'forbidden',

@@ -6,6 +6,7 @@ export const REQUEST_PROBLEMS = {
   'empty-batch': { status: 400, title: 'The batch has no records' },
   unauthorized: { status: 401, title: 'A bearer token is needed' },
   forbidden: { status: 403, title: 'Forbidden' },
+  'kafka-only': { status: 403, title: 'Records come from Kafka only' },
   'not-found': { status: 404, title: 'Not found' },
   expired: { status: 404, title: 'The record is no longer kept' },
   'not-offered': { status: 404, title: 'The pipeline takes no records by REST' },

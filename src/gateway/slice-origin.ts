@@ -18,7 +18,7 @@ export class SliceOrigin implements KafkaOrigin {
   /** Where the next record to end is, if they end in their order. */
   private next = 0;
 
-  constructor(private readonly completion: SliceCompletion) {}
+  constructor(readonly completion: SliceCompletion) {}
 
   /** In the order of their offsets. */
   add(record: PipelineRecord, source: SourceRecord): void {

@@ -1,3 +1,4 @@
+import type { OrderedCompletion, SliceCompletion } from '#libs/kafka';
 import type { Origin, PipelineRecord } from '../pipeline/record.js';
 
 /** Where a Kafka record stands; its id says nothing else. */
@@ -54,4 +55,11 @@ export function parsePosition(id: string): KafkaPosition | undefined {
 export function originalOf(record: PipelineRecord): KafkaOriginal | undefined {
   const { origin } = record;
   return 'original' in origin ? (origin as KafkaOrigin).original(record) : undefined;
+}
+
+/** What the record's source knows of the order of ends; undefined for a record that did not come from such a source. */
+export function orderOf({ origin }: PipelineRecord): OrderedCompletion | undefined {
+  if (!('completion' in origin)) return undefined;
+  const completion = origin.completion as SliceCompletion;
+  return 'cut' in completion ? (completion as OrderedCompletion) : undefined;
 }

@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BackPressureController } from '#libs/back-pressure';
 import { SystemClock } from '#libs/flow-control';
-import { KafkaSource } from '#libs/kafka';
+import { KafkaSource, Transactions } from '#libs/kafka';
 import {
   ASYNC_EGRESS_OPTIONS,
   type AsyncEgressOptions,
@@ -14,6 +14,7 @@ import { Destinations } from './destinations.js';
 import { InFlight } from './in-flight.js';
 import { Intake } from './intake.js';
 import { makeKafkaSource } from './make-kafka-source.js';
+import { makeTransactions } from './make-transactions.js';
 import { Settlement } from './settlement.js';
 import { StageRuntime } from './stage-runtime.js';
 
@@ -37,8 +38,13 @@ export class PipelinePortsModule {
         },
         {
           provide: KafkaSource,
-          inject: [APP_OPTIONS, StageRuntime],
+          inject: [APP_OPTIONS, StageRuntime, Transactions],
           useFactory: makeKafkaSource,
+        },
+        {
+          provide: Transactions,
+          inject: [APP_OPTIONS, StageRuntime, PIPELINE_DEFINITION],
+          useFactory: makeTransactions,
         },
         {
           provide: Settlement,
@@ -53,6 +59,7 @@ export class PipelinePortsModule {
         PIPELINE_DEFINITION,
         StageRuntime,
         KafkaSource,
+        Transactions,
         Settlement,
       ],
     };

@@ -34,6 +34,7 @@ describe('calls to the sink', () => {
       isBlocked: () => false,
       onDelivered: () => undefined,
       onGivenUp: () => Promise.resolve(),
+      onLeft: () => undefined,
     });
     const [record, lot] = [makeRecord(), freeLot()];
     const deliver = async (calls: number): Promise<void> => {

@@ -1,5 +1,12 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { createKafka, kafkajsSink, registerCodecs, SOURCE_TIMING, TopicCheck } from '#libs/kafka';
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import {
+  createKafka,
+  kafkajsSink,
+  registerCodecs,
+  SOURCE_TIMING,
+  TopicCheck,
+  Transactions,
+} from '#libs/kafka';
 import { APP_OPTIONS, type AppOptions } from '../../config/app-options.js';
 import {
   kafkajsSinkOptionsOf,
@@ -9,9 +16,19 @@ import {
 import { kafkaLogger } from '../../logging/kafka-logger.js';
 import { StageRuntime } from '../../pipeline/stage-runtime.js';
 import { KafkaSink, type KafkaSinkParts } from './kafka.sink.js';
+import {
+  TransactionalKafkaSink,
+  type TransactionalKafkaSinkParts,
+} from './transactional-kafka.sink.js';
 
 /** A compressed answer of a broker may expand to this much; of a sink they are small. */
 const MAX_DECOMPRESSED_BYTES = 64 * 1_048_576;
+
+interface KafkaPlace {
+  /** Of the sink. */
+  readonly name: string;
+  readonly topic: string;
+}
 
 /** Makes the Kafka sink from the settings. */
 @Injectable()
@@ -21,10 +38,11 @@ export class KafkaSinkFactory {
   constructor(
     @Inject(APP_OPTIONS) private readonly options: AppOptions,
     private readonly runtime: StageRuntime,
+    @Optional() private readonly transactions?: Transactions,
   ) {}
 
-  create({ name, topic }: { readonly name: string; readonly topic: string }): KafkaSink {
-    const { clock, random, controller } = this.runtime;
+  create({ name, topic }: KafkaPlace): KafkaSink {
+    const { clock, random } = this.runtime;
     const { logger } = this;
     const settings = kafkajsSinkOptionsOf(this.options, topic);
     registerCodecs({
@@ -40,11 +58,37 @@ export class KafkaSinkFactory {
       createProducer: (policy) => kafkajsSink({ ...settings, ...policy, clock, random, logger }),
       createTopicCheck: this.topicCheckOf(settings),
     });
-    controller.setProcessInput('network', `${name} producer`, () => {
+    this.show(sink);
+    return sink;
+  }
+
+  /** In exactly-once mode; undefined in the other one. */
+  createTransactional(
+    { name, topic }: KafkaPlace,
+    books: Pick<TransactionalKafkaSinkParts, 'acknowledgments' | 'requireKafkaOnly'>,
+  ): TransactionalKafkaSink | undefined {
+    const { transactions } = this;
+    if (transactions === undefined) return undefined;
+    const { clock } = this.runtime;
+    const settings = kafkajsSinkOptionsOf(this.options, topic);
+    const sink = new TransactionalKafkaSink({
+      ...books,
+      name,
+      topic,
+      transactions,
+      clock,
+      capacity: { records: settings.maxRecords, bytes: settings.tuning.bufferBytes },
+      createTopicCheck: this.topicCheckOf(settings),
+    });
+    this.show(sink);
+    return sink;
+  }
+
+  private show(sink: KafkaSink | TransactionalKafkaSink): void {
+    this.runtime.controller.setProcessInput('network', `${sink.name} producer`, () => {
       const { queuedBytes, byteCapacity } = sink.status().producer;
       return queuedBytes / byteCapacity;
     });
-    return sink;
   }
 
   private topicCheckOf({ topic, connection }: SinkSettings): KafkaSinkParts['createTopicCheck'] {

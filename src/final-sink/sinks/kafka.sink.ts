@@ -12,6 +12,7 @@ import {
 } from '../../pipeline/destination-guard.options.js';
 import type { DestinationState } from '../../pipeline/destinations.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
+import { outgoingOf } from './outgoing.js';
 import type { DeliveryContext, DeliveryOutcome, Sink, SinkStatus } from './sink.js';
 
 export interface KafkaSinkParts {
@@ -182,15 +183,5 @@ export class KafkaSink implements Sink {
 }
 
 function sentOf(record: PipelineRecord, context: DeliveryContext): Sent {
-  const { id, key, keyBytes, headers, payload, body } = record;
-  return {
-    recordId: id,
-    key: key === undefined ? null : (keyBytes ?? Buffer.from(key)),
-    // Null is a tombstone; undefined means that nobody has written the bytes.
-    value: body === undefined ? Buffer.from(JSON.stringify(payload)) : body,
-    headers,
-    attempt: 1,
-    record,
-    context,
-  };
+  return { ...outgoingOf(record), record, context };
 }

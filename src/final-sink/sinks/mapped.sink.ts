@@ -19,6 +19,8 @@ type Mapped =
  *
  * MS1 the record itself is not changed: other sinks and the dead letters see it as it is.
  * MS2 a `map` that fails ends its record at this sink; the others of the batch are delivered.
+ * MS3 where the others wait for its end (a sink that repeats and ends records: its cut goes over ended records alone), a
+ *     record whose `map` fails ends before the call is answered.
  * The copies live as long as the call, so their number is bounded by what may be pending.
  */
 export class MappedSink implements Sink {
@@ -47,6 +49,10 @@ export class MappedSink implements Sink {
     return this.sink.isHeld ?? false;
   }
 
+  private get endsEarly(): boolean {
+    return this.repeats && this.endsRecords;
+  }
+
   status(): SinkStatus | undefined {
     return this.sink.status?.();
   }
@@ -65,18 +71,48 @@ export class MappedSink implements Sink {
   ): Promise<readonly DeliveryOutcome[]> {
     const mapped = records.map((record) => mappedBy(this.map, record));
     const originals = new Map<PipelineRecord, PipelineRecord>();
-    mapped.forEach(({ record }, i) => record && originals.set(record, records[i]!));
-    const answers = await this.sink.deliver([...originals.keys()], {
-      get signal() {
-        return context.signal;
-      },
-      again: (record, failure) => context.again(originals.get(record) ?? record, failure),
+    mapped.forEach(({ record, failure }, i) => {
+      if (failure === undefined) originals.set(record, records[i]!);
+      else if (this.endsEarly) void endNow(records[i]!, failure, context);
     });
+    const answers = await this.sink.deliver(
+      [...originals.keys()],
+      forCopies(context, (record) => originals.get(record) ?? record),
+    );
     let next = 0;
     return mapped.map(({ failure }) =>
       failure === undefined ? answers[next++]! : { kind: 'failed', failure },
     );
   }
+}
+
+/** The context of a call with copies: FinalSink knows the records that it handed over. */
+function forCopies(
+  context: DeliveryContext,
+  originalOf: (copy: PipelineRecord) => PipelineRecord,
+): DeliveryContext {
+  const { early } = context;
+  return {
+    get signal() {
+      return context.signal;
+    },
+    again: (copy, failure) => context.again(originalOf(copy), failure),
+    ...(early && {
+      early: {
+        giveUp: (copy: PipelineRecord) => early.giveUp(originalOf(copy)),
+        leave: (copy: PipelineRecord) => early.leave(originalOf(copy)),
+      },
+    }),
+  };
+}
+
+async function endNow(
+  record: PipelineRecord,
+  failure: Failure,
+  context: DeliveryContext,
+): Promise<void> {
+  context.again(record, failure);
+  await context.early?.giveUp(record);
 }
 
 function mappedBy(map: PayloadMap, record: PipelineRecord): Mapped {

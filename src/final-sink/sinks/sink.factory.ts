@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { APP_OPTIONS, type AppOptions } from '../../config/app-options.js';
 import type { ConfiguredSink } from '../../config/sinks-of.js';
 import { Acknowledgments } from '../../ledger/acknowledgments.port.js';
+import { requireEmptyJournal } from '../../ledger/empty-journal.js';
 import { ensureSinkTable } from '../../ledger/sink-table.js';
 import type { PayloadFormat } from '../../pipeline/definition.js';
 import { StageRuntime } from '../../pipeline/stage-runtime.js';
@@ -49,10 +50,17 @@ export class SinkFactory {
           ensureTable: (table) => ensureSinkTable(this.database, table),
         });
       case 'kafka':
-        return this.kafka.create({ name, topic: given(sink.topic, 'KAFKA_OUTPUT_TOPIC') });
+        return this.kafkaSink({ name, topic: given(sink.topic, 'KAFKA_OUTPUT_TOPIC') });
       case 'callback':
         return this.callback(sink, format);
     }
+  }
+
+  private kafkaSink(place: { readonly name: string; readonly topic: string }): Sink {
+    const { acknowledgments } = this;
+    const requireKafkaOnly = (): Promise<void> => requireEmptyJournal(this.database);
+    const books = { acknowledgments, requireKafkaOnly };
+    return this.kafka.createTransactional(place, books) ?? this.kafka.create(place);
   }
 
   private callback(

@@ -15,6 +15,16 @@ export interface DeliveryContext {
    * the sink answers with the failure.
    */
   again(record: PipelineRecord, failure: Failure): number | undefined;
+  /** For a sink that repeats and ends records. What its answer says of these records changes nothing any more. */
+  readonly early?: EarlyEnds;
+}
+
+/** Ends that can't wait for the answer of the whole call. */
+export interface EarlyEnds {
+  /** `again` said no, and something waits for the record's end. Resolves when the books hold it. */
+  giveUp(record: PipelineRecord): Promise<void>;
+  /** The record is somebody else's by now, who answers for it: its source brings it again. */
+  leave(record: PipelineRecord): void;
 }
 
 /** What a sink knows of its destination by itself. */

@@ -1,7 +1,7 @@
 /**
  * What the ledger rejects with. Thrown by Journal: LedgerUnavailableError, OutcomeUnknownError, JournalFullError,
- * RecordRefusedError. Thrown at the start: PartitionCountError, SinkTableError. Thrown by Acknowledgments: LedgerStoppedError. Made by
- * IngressProcessing of the journal's answer: IdempotencyKeyReusedError.
+ * RecordRefusedError. Thrown at the start: PartitionCountError, SinkTableError, JournalNotEmptyError. Thrown by
+ * Acknowledgments: LedgerStoppedError. Made by IngressProcessing of the journal's answer: IdempotencyKeyReusedError.
  */
 export abstract class LedgerError extends Error {
   abstract readonly code: string;
