@@ -7,9 +7,11 @@ import {
 } from '#libs/kafka';
 import { takeTurn } from './acknowledge-turn.js';
 import { int4Array, int8Array } from './binary-array.js';
+import { DestinationCodes } from './destination-codes.js';
 import { settleDoubt } from './kafka-fence.js';
 import type { Ledger } from './ledger.js';
 import type { LedgerSession } from './ledger-session.js';
+import { exceptionParameters } from './position-parameters.js';
 import { bookedOf, type KeptPartition, watermarkParameters } from './position-row.js';
 import { asError, failureOf } from './sql-state.js';
 import * as sql from './statements/kafka.statements.js';
@@ -17,6 +19,12 @@ import * as sql from './statements/kafka.statements.js';
 type SourceRow = [source: number, incarnation: number, isKnown: boolean];
 type AssignedRow = [...Parameters<typeof bookedOf>[0], topic: string, incarnation: number];
 type KeptRow = [source: number, partition: number];
+interface KeptEntry {
+  readonly source: number;
+  readonly partition: number;
+}
+
+const FOLLOW = sql.endPositions('ledger-kafka-follow');
 
 /**
  * The books of Kafka partitions in PostgreSQL. Ends are entered by Acknowledgments; here is what the source says of its
@@ -65,16 +73,34 @@ export class PostgresKafkaBooks extends KafkaBooks {
   }
 
   /** `records` of an entry is not used: the row says what it was before. */
-  write(
+  write(entries: readonly BookEntry[]): Promise<readonly KeptEntry[]> {
+    return this.enter(entries, (session, known) =>
+      session.query<KeptRow>(sql.WRITE_WATERMARKS, watermarkParameters(known)),
+    );
+  }
+
+  /** As ends without rows of their own: the statement of ends counts what is new. */
+  follow(entries: readonly BookEntry[]): Promise<readonly KeptEntry[]> {
+    return this.enter(entries, (session, known) =>
+      session.query<KeptRow>(FOLLOW, [
+        ...watermarkParameters(known),
+        ...exceptionParameters([], new DestinationCodes(session)),
+        this.ledger.instanceId,
+      ]),
+    );
+  }
+
+  private enter(
     entries: readonly BookEntry[],
-  ): Promise<readonly { readonly source: number; readonly partition: number }[]> {
+    query: (
+      session: LedgerSession,
+      known: readonly KeptPartition[],
+    ) => Promise<{ readonly rows: readonly KeptRow[] }>,
+  ): Promise<readonly KeptEntry[]> {
     return this.turn(async (session) => {
       const known = entries.flatMap((entry) => this.merged(entry));
       if (known.length === 0) return [];
-      const { rows } = await session.query<KeptRow>(
-        sql.WRITE_WATERMARKS,
-        watermarkParameters(known),
-      );
+      const { rows } = await query(session, known);
       const kept = new Set(rows.map(([source, partition]) => this.mark(source, partition)));
       for (const { mark, books } of known) {
         if (kept.has(mark)) mark.books = books;

@@ -82,6 +82,17 @@ export function describeKafkaBooksContract(name: string, open: () => Promise<Con
       expect(await assignOne(other, source, 0)).toEqual({ partition: 0, epoch: 2n, ...written });
     });
 
+    it('follow to where records have ended without them, with the effect of once', async () => {
+      const { source } = await books.source('orders');
+      const row = await assignOne(books, source, 0, 10n);
+      const followed = entry(source, row, { low: 25n });
+      expect(await books.follow([followed])).toHaveLength(1);
+      expect(await books.follow([followed])).toHaveLength(1);
+      await assignOne(other, source, 0);
+      expect(await books.follow([entry(source, row, { low: 30n })])).toEqual([]);
+      expect(await assignOne(books, source, 0)).toMatchObject({ low: 25n, gaps: 0n });
+    });
+
     it('keep an entry that is written twice, with the effect of once', async () => {
       const { source } = await books.source('orders');
       const row = await assignOne(books, source, 0);

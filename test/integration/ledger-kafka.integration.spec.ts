@@ -526,4 +526,19 @@ describe('the books of Kafka records', () => {
       await expect(conservation.read()).resolves.toMatchObject({ accepted: 2, balanced: true });
     });
   });
+
+  it('counts what has ended without them as acknowledged, and once', async () => {
+    const [first, second] = partition.begin([100n, 103n]);
+    await finish([endingOf(first!), endingOf(second!, { terminal: DEAD })]);
+    const { mark, source, row } = partition;
+    const entry = { ...row, source, low: 110n, doneAbove: Buffer.alloc(0), records: 0n };
+    await test.kafkaBooks.follow([entry]);
+    await test.kafkaBooks.follow([entry]);
+    expect(mark.low).toBe(100n);
+    await expect(conservation.read()).resolves.toMatchObject({
+      balanced: true,
+      sources: { kafka: { accepted: 10, acknowledged: 9, deadLettered: 1 } },
+    });
+    expect(await runs()).toEqual([expect.stringContaining('100-109 10')]);
+  });
 });

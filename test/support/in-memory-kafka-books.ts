@@ -82,6 +82,10 @@ export class InMemoryKafkaBooks extends KafkaBooks {
     }
   }
 
+  override follow(entries: readonly BookEntry[]): Promise<readonly BookEntry[]> {
+    return this.write(entries);
+  }
+
   private keep(entry: BookEntry): boolean {
     const row = this.rows.get(`${entry.source}:${entry.partition}`);
     if (row?.epoch !== entry.epoch) return false;

@@ -236,7 +236,8 @@ export class Assignment {
       if (!row) throw new Error(`The books gave no row for ${topic}:${partition.partition}.`);
       if (partition.take(source, row, maxRecords) === 'kept') touch(partition);
       partition.committed = committed.get(partition.partition);
-      this.follow(partition, row.low, source);
+      await this.follow(partition, row.low, source);
+      if (!isCurrent()) return;
       await this.locator.place(client, partition, ranges);
     }
   }
@@ -285,16 +286,23 @@ export class Assignment {
   }
 
   /** What to do about a group's offset that is ahead of the books. */
-  private follow(partition: AssignedPartition, low: bigint, { incarnation }: BookedSource): void {
-    const { transactions, touch, events } = this.options;
+  private async follow(
+    partition: AssignedPartition,
+    low: bigint,
+    { incarnation }: BookedSource,
+  ): Promise<void> {
+    const { transactions, books, events } = this.options;
     const { topic, partition: id, committed } = partition;
     if (committed === undefined || committed <= low) return;
-    if (transactions && incarnation === 1) {
-      partition.endedUpTo(committed);
-      touch(partition);
+    if (!transactions || incarnation > 1) {
+      events.emit('committedAhead', { topic, partition: id, committed, low });
       return;
     }
-    events.emit('committedAhead', { topic, partition: id, committed, low });
+    partition.endedUpTo(committed);
+    const entry = partition.entry();
+    // Of a partition that was kept, the records below are in flight here, and end in the books by themselves.
+    if (!entry || entry.low <= low) return;
+    if ((await books.follow([entry])).length > 0) partition.keep(entry);
   }
 }
 

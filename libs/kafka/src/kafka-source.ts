@@ -122,6 +122,13 @@ export abstract class KafkaBooks {
   abstract write(
     entries: readonly BookEntry[],
   ): Promise<readonly { readonly source: number; readonly partition: number }[]>;
+  /**
+   * The same for entries whose records below `low` have ended without these books: those without an end in them count as
+   * acknowledged.
+   */
+  abstract follow(
+    entries: readonly BookEntry[],
+  ): Promise<readonly { readonly source: number; readonly partition: number }[]>;
 }
 
 export interface PartitionLag {
