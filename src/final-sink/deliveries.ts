@@ -12,7 +12,15 @@ import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { DeliveryCall } from './delivery-call.js';
 import { type Delivered, deliveredOf, type DeliveryItem as Item } from './delivery-item.js';
 import { DeliveryLine } from './delivery-line.js';
-import { answerOf, itemsByRecord, NO_OUTCOME, settleLeave } from './delivery-outcomes.js';
+import {
+  answerOf,
+  countLost,
+  type Delivered,
+  deliveredOf,
+  itemsByRecord,
+  NO_OUTCOME,
+  settleLeave,
+} from './delivery-outcomes.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
 import { LeaseGate } from './lease-gate.js';
 import {
@@ -192,7 +200,7 @@ export class Deliveries {
       );
       const outcomes = await answer;
       settleLeave(call, outcomes);
-      this.countLost(outcomes);
+      countLost(this.parts.meter, outcomes);
     } else {
       const outcomes = await answer;
       settleLeave(call, outcomes);
@@ -363,12 +371,6 @@ export class Deliveries {
     this.expiry.remove(item);
     this.line.release(item);
     this.pump();
-  }
-
-  /** At most once: the record has its end already, so a failure can only be counted. */
-  private countLost(outcomes: readonly DeliveryOutcome[]): void {
-    const lost = outcomes.filter(({ kind }) => kind === 'failed').length;
-    if (lost > 0) this.parts.meter.failed(lost);
   }
 
   private report(): void {

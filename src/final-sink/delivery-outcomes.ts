@@ -1,3 +1,4 @@
+import type { StageMeter } from '#libs/back-pressure';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { DeliveryCall } from './delivery-call.js';
 import type { DeliveryContext, DeliveryOutcome, Sink } from './sinks/sink.js';
@@ -40,4 +41,10 @@ export async function answerOf(
     const message = `The sink failed: ${String(error)}`;
     return records.map(() => ({ kind: 'failed', failure: { kind: 'retryable', message } }));
   }
+}
+
+/** At most once: the record has its end already, so a failure can only be counted. */
+export function countLost(meter: StageMeter, outcomes: readonly DeliveryOutcome[]): void {
+  const lost = outcomes.filter(({ kind }) => kind === 'failed').length;
+  if (lost > 0) meter.failed(lost);
 }

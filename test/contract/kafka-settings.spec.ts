@@ -70,6 +70,12 @@ describe('What is sent', () => {
     expect(await sendsOf({})).toEqual([10]);
   });
 
+  it('holds at most KAFKA_MAX_BYTES_PER_SEND bytes', async () => {
+    const sends = await sendsOf({ KAFKA_MAX_BYTES_PER_SEND: '1000', KAFKA_BATCH_BYTES: '500' });
+    expect(Math.max(...sends)).toBeLessThanOrEqual(2);
+    expect(sends.reduce((a, b) => a + b)).toBe(10);
+  });
+
   it('is due at KAFKA_BATCH_BYTES, before the linger is over', async () => {
     const linger = { KAFKA_LINGER_MS: '50' };
     expect(await sendsOf({ ...linger, KAFKA_BATCH_BYTES: '1000' }, 10)).not.toEqual([]);
