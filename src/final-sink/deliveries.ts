@@ -218,8 +218,8 @@ export class Deliveries {
     const call = new DeliveryCall(
       (record, failure) => this.again(itemOf(record), failure),
       {
-        giveUp: (record) => this.endEarly(itemOf(record)),
-        leave: (record) => this.leave(itemOf(record)),
+        giveUp: (record) => this.endEarly(itemOf(record), 'given-up'),
+        leave: (record) => void this.endEarly(itemOf(record), 'left'),
       },
       leave,
     );
@@ -247,15 +247,10 @@ export class Deliveries {
       : undefined;
   }
 
-  private async endEarly(item: Item | undefined): Promise<void> {
+  private async endEarly(item: Item | undefined, end: 'given-up' | 'left'): Promise<void> {
     if (item === undefined || item.hasEnded) return;
     item.hasEnded = true;
-    await this.giveUp(item, item.givenUp ?? 'rejected');
-  }
-
-  private leave(item: Item | undefined): void {
-    if (item === undefined || item.hasEnded) return;
-    item.hasEnded = true;
+    if (end === 'given-up') return this.giveUp(item, item.givenUp ?? 'rejected');
     this.insideNow -= 1;
     this.parts.onLeft(item);
   }
