@@ -1,6 +1,8 @@
-import { Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { APP_OPTIONS, type AppOptions } from '../config/app-options.js';
+import { isExactlyOnce } from '../config/exactly-once.js';
 import { DeadLetterDesk, type DeskAnswer } from '../dead-letters/dead-letter-desk.js';
 import { DeadLetterReader } from '../dead-letters/dead-letter-reader.js';
 import { AdminOnly } from './admin-only.js';
@@ -31,6 +33,7 @@ export class DeadLettersController {
     private readonly reader: DeadLetterReader,
     private readonly desk: DeadLetterDesk,
     private readonly audit: Audit,
+    @Inject(APP_OPTIONS) private readonly options: AppOptions,
   ) {}
 
   @Get()
@@ -67,6 +70,7 @@ export class DeadLettersController {
     @ByOperator() operator: Operator,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
+    if (isExactlyOnce(this.options)) throw noOffset();
     if (!ID.test(id)) throw unknown();
     const by = operatorText(operator);
     const answer = done(await withDatabase(() => this.desk.redrive(id, by)));
@@ -108,6 +112,12 @@ function done(answer: DeskAnswer): Moved {
 
 function targetOf(id: string, { recordId }: Moved): string {
   return `dead letter ${id} of record ${recordId}`;
+}
+
+function noOffset(): Error {
+  const detail =
+    'The service delivers exactly once, and no offset stands for a dead letter: start it with KAFKA_DELIVERY_GUARANTEE=at-least-once to send it again.';
+  return adminProblem(409, 'exactly-once', 'No dead letter is sent again', detail);
 }
 
 function unknown(): Error {

@@ -117,7 +117,7 @@ export function DescribeRedrive(): MethodDecorator {
     idParameter(),
     answers(
       202,
-      'It will be sent again, at the lowest priority; Location says where to follow it. Its end is acknowledged, or dead-lettered again.',
+      'It will be sent again, at the lowest priority; Location says where to follow it. Its end is acknowledged, or dead-lettered again. In exactly-once mode the answer is 409 (exactly-once): no offset stands for a dead letter.',
       movedSchema,
       movedExample('redriving', 2),
       LOCATION,

@@ -15,8 +15,6 @@ import { DeliveryLine } from './delivery-line.js';
 import {
   answerOf,
   countLost,
-  type Delivered,
-  deliveredOf,
   itemsByRecord,
   NO_OUTCOME,
   settleLeave,
@@ -218,8 +216,8 @@ export class Deliveries {
     const call = new DeliveryCall(
       (record, failure) => this.again(itemOf(record), failure),
       {
-        giveUp: (record) => this.endEarly(itemOf(record), 'given-up'),
-        leave: (record) => void this.endEarly(itemOf(record), 'left'),
+        giveUp: (record) => this.endEarly(itemOf(record)),
+        leave: (record) => this.leave(itemOf(record)),
       },
       leave,
     );
@@ -247,11 +245,18 @@ export class Deliveries {
       : undefined;
   }
 
-  private async endEarly(item: Item | undefined, end: 'given-up' | 'left'): Promise<void> {
+  private async endEarly(item: Item | undefined): Promise<boolean> {
+    if (item === undefined || item.hasEnded || this.state === 'stopped') return false;
+    item.hasEnded = true;
+    await this.giveUp(item, item.givenUp ?? 'rejected');
+    return item.record.terminal !== undefined;
+  }
+
+  private leave(item: Item | undefined): void {
     if (item === undefined || item.hasEnded) return;
     item.hasEnded = true;
-    if (end === 'given-up') return this.giveUp(item, item.givenUp ?? 'rejected');
     this.insideNow -= 1;
+    this.expiry.remove(item);
     this.parts.onLeft(item);
   }
 

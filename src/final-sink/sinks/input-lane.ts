@@ -46,6 +46,11 @@ export class InputLane<T extends LaneItem> {
     return lost;
   }
 
+  /** It is in no cut, and has no end: no later cut goes past it (IL1). */
+  remove(item: T): void {
+    this.queue = this.queue.filter((each) => each !== item);
+  }
+
   takeAll(): readonly T[] {
     const all = this.queue;
     this.queue = [];

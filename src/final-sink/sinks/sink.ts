@@ -21,8 +21,11 @@ export interface DeliveryContext {
 
 /** Ends that can't wait for the answer of the whole call. */
 export interface EarlyEnds {
-  /** `again` said no, and something waits for the record's end. Resolves when the books hold it. */
-  giveUp(record: PipelineRecord): Promise<void>;
+  /**
+   * `again` said no, and something waits for the record's end. Resolves with true when the books hold it; with false when
+   * they have refused it, or the pipeline stops: the record is left to its source, and no offset may pass it.
+   */
+  giveUp(record: PipelineRecord): Promise<boolean>;
   /** The record is somebody else's by now, who answers for it: its source brings it again. */
   leave(record: PipelineRecord): void;
 }

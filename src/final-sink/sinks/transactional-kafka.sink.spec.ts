@@ -7,6 +7,7 @@ import {
 import { StageHarness } from '../../../test/support/stage-harness.js';
 import { LedgerStoppedError } from '../../ledger/errors/ledger-stopped.error.js';
 import type { Origin, PipelineRecord } from '../../pipeline/record.js';
+import { MappedSink, type PayloadMap } from './mapped.sink.js';
 import { TransactionalKafkaSink } from './transactional-kafka.sink.js';
 
 /** A transaction that is under way, to be answered by the test. */
@@ -17,6 +18,9 @@ interface Transaction {
   answer(result: TransactionResult): void;
   commit(): void;
 }
+
+/** An offset, or the one of a record with a deadline. */
+type Arrival = number | { readonly offset: number; readonly expiresAtMs: number };
 
 /** Input partitions as the source has them. */
 class Input {
@@ -64,7 +68,7 @@ class Input {
   }
 }
 
-async function setUp() {
+async function setUp(map?: PayloadMap) {
   const out: Transaction[] = [];
   let isTopicReady = false;
   let becomeReady = (): void => undefined;
@@ -77,8 +81,8 @@ async function setUp() {
       out.push({ ids, nextOffset, request, answer, commit });
     });
   const harness: StageHarness = new StageHarness({
-    sink: (clock) =>
-      new TransactionalKafkaSink({
+    sink: (clock) => {
+      const sink = new TransactionalKafkaSink({
         name: 'kafka',
         topic: 'out',
         transactions: { transact, stop: () => Promise.resolve() },
@@ -100,15 +104,18 @@ async function setUp() {
             stop: () => Promise.resolve(),
           };
         },
-      }),
+      });
+      return map === undefined ? sink : new MappedSink(sink, map);
+    },
   });
   await harness.start();
   const sink = harness.sink as TransactionalKafkaSink;
-  const arrive = async (input: Input, ...offsets: number[]): Promise<PipelineRecord[]> => {
+  const arrive = async (input: Input, ...arrivals: Arrival[]): Promise<PipelineRecord[]> => {
     const records: PipelineRecord[] = [];
-    for (const offset of offsets) {
+    for (const arrival of arrivals) {
+      const { offset, ...deadline } = typeof arrival === 'number' ? { offset: arrival } : arrival;
       const id = `${input.name}:${offset}`;
-      const fields = { id, source: 'kafka', origin: input.origin } as const;
+      const fields = { id, source: 'kafka', origin: input.origin, ...deadline } as const;
       records.push(...(await harness.accept([offset], { fields })));
     }
     await harness.advance();
@@ -118,8 +125,8 @@ async function setUp() {
 }
 
 /** The same with the topic there, and one partition with records 0 to 9 in flight. */
-async function ready() {
-  const set = await setUp();
+async function ready(map?: PayloadMap) {
+  const set = await setUp(map);
   set.ready();
   const input = new Input('in:0');
   input.begin(0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
@@ -218,6 +225,87 @@ describe('TransactionalKafkaSink behind FinalSink', () => {
     expect(harness.endOf(records[2]!)).toBe('acknowledged');
     expect(harness.leftovers()).toEqual({});
     expect(harness.finalSink.snapshot().pending).toBe(0);
+  });
+
+  it('commits no offset past a refused record whose dead letter the books don’t take (TS2)', async () => {
+    const { harness, out, arrive, input } = await ready();
+    const records = await arrive(input, 0, 1, 2);
+    out[0]!.commit();
+    await harness.advance();
+    jest.spyOn(harness.acknowledgments, 'finish').mockRejectedValue(new LedgerStoppedError());
+    const [bad] = out[1]!.request.records;
+    out[1]!.answer({ kind: 'refused', refused: [{ record: bad!, failure: TOO_LARGE }] });
+    await harness.advance(10_000);
+    expect(out).toHaveLength(2);
+    expect(harness.endOf(records[1]!)).toBeUndefined();
+    expect(harness.endOf(records[2]!)).toBeUndefined();
+  });
+
+  it('makes no dead letter of a transaction that fails because the pipeline stops', async () => {
+    const { harness, out, arrive, input } = await ready();
+    const [record] = await arrive(input, 0);
+    await harness.stop();
+    out[0]!.answer({ kind: 'failed', failure: OUTAGE });
+    await harness.advance();
+    expect(out).toHaveLength(1);
+    expect(harness.endOf(record!)).toBeUndefined();
+    expect(harness.books.ended.size).toBe(0);
+  });
+
+  it('ends a record whose deadline passes while its transaction fails, and goes over it (TS2)', async () => {
+    const { harness, out, arrive, input } = await ready();
+    const expiresAtMs = harness.clock.wallNow() + 5;
+    const [late] = await arrive(input, { offset: 0, expiresAtMs });
+    const [next] = await arrive(input, 1);
+    await harness.advance(10);
+    out[0]!.answer({ kind: 'failed', failure: OUTAGE });
+    await harness.advance(10_000);
+    expect(harness.endOf(late!)).toBe('discarded: expired');
+    expect(out[1]).toMatchObject({ ids: ['in:0:1'], nextOffset: 2n });
+    out[1]!.commit();
+    await harness.advance();
+    expect(harness.endOf(next!)).toBe('acknowledged');
+    expect(harness.leftovers()).toEqual({});
+  });
+
+  it('sends nothing new while an operator has paused it, and goes on in order when it is resumed (DV7)', async () => {
+    const { harness, sink, out, arrive, input } = await ready();
+    harness.runtime.pauses.set([`sink:${sink.name}`]);
+    await arrive(input, 0, 1);
+    await harness.advance(1000);
+    expect(out).toEqual([]);
+    harness.runtime.pauses.set([]);
+    await harness.advance();
+    expect(out).toMatchObject([{ ids: ['in:0:0', 'in:0:1'], nextOffset: 2n }]);
+  });
+
+  it('takes what map made of its records, and goes over one whose map fails (MS3)', async () => {
+    const { harness, out, arrive, input } = await ready((n: number) => {
+      if (n === 1) throw new TypeError('no');
+      return n * 10;
+    });
+    const records = await arrive(input, 0, 1, 2);
+    out[0]!.commit();
+    await harness.advance();
+    expect(out[1]).toMatchObject({ ids: ['in:0:2'], nextOffset: 3n });
+    expect(String(out[1]!.request.records[0]!.value)).toBe('20');
+    out[1]!.commit();
+    await harness.advance();
+    expect(records.map((record) => harness.endOf(record))).toEqual([
+      'acknowledged',
+      'dead-lettered: pipeline',
+      'acknowledged',
+    ]);
+    expect(harness.leftovers()).toEqual({});
+  });
+
+  it('leaves mapped records of a lost partition too (TS3)', async () => {
+    const { harness, arrive, input } = await ready((n: number) => n * 10);
+    await arrive(input, 1);
+    input.lose();
+    await harness.advance();
+    expect(harness.inFlight.size).toBe(0);
+    expect(harness.leftovers()).toEqual({});
   });
 
   it('leaves the records of a partition that is somebody else’s, and gives their credits back (TS3)', async () => {

@@ -182,8 +182,10 @@ export class TransactionalKafkaSink implements Sink {
     const result = await this.parts.transactions.transact(requestOf(lane, cut));
     this.counts.sends += 1;
     if (result.kind === 'committed') this.committed(lane, cut, result);
+    // A stop makes it fail, which says nothing about its records.
+    else if (this.isStopped) return true;
     else if (result.kind === 'failed') await this.failed(lane, cut, result.failure);
-    else await this.refused(cut, result);
+    else await this.refused(lane, cut, result);
     return true;
   }
 
@@ -255,7 +257,7 @@ export class TransactionalKafkaSink implements Sink {
       // A partition that was lost meanwhile fails because somebody else has it: that says nothing about its records.
       if (held.isGivenUp || !held.completion.isOurs) continue;
       const delayMs = held.call.context.again(held.record, failure);
-      if (delayMs === undefined) await this.giveUp(held, failure);
+      if (delayMs === undefined) await this.giveUp(lane, held, failure);
       else waits.push(delayMs);
     }
     const delayMs = waits.reduce((a, b) => Math.max(a, b), 0);
@@ -264,6 +266,7 @@ export class TransactionalKafkaSink implements Sink {
   }
 
   private async refused(
+    lane: Lane,
     { items }: LaneCut<HeldRecord>,
     { refused }: TransactionResult & { kind: 'refused' },
   ): Promise<void> {
@@ -272,14 +275,15 @@ export class TransactionalKafkaSink implements Sink {
     for (const { record, failure } of refused) {
       const held = byOffset.get(record.offset)!;
       held.call.context.again(held.record, failure);
-      await this.giveUp(held, failure);
+      await this.giveUp(lane, held, failure);
     }
   }
 
-  /** It stays in its lane, so that the cut goes over it. */
-  private async giveUp(held: HeldRecord, failure: SendFailure): Promise<void> {
-    await held.call.context.early?.giveUp(held.record);
-    held.isGivenUp = true;
+  /** With its end it stays in its lane, so that the cut goes over it; without one no cut gets past it (IL1). */
+  private async giveUp({ queue }: Lane, held: HeldRecord, failure: SendFailure): Promise<void> {
+    const hasEnd = await held.call.context.early?.giveUp(held.record);
+    if (hasEnd === false) queue.remove(held);
+    else held.isGivenUp = true;
     this.counts.failed += 1;
     this.settle(held, { kind: 'failed', failure });
   }
