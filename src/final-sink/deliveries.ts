@@ -1,16 +1,12 @@
-import type { StageMeter } from '#libs/back-pressure';
 import type { Lot } from '#libs/flow-control';
-import type { DeliveryLease } from '../ledger/delivery-lease.port.js';
-import type { DestinationGuard } from '../pipeline/destination-guard.js';
 import { BackOffs } from '../pipeline/back-offs.js';
 import { EXPIRED, Expiry } from '../pipeline/expiry.js';
 import type { Failure } from '../pipeline/failure.js';
-import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { Consequence } from '../pipeline/retry-policy.js';
-import type { StageRuntime } from '../pipeline/stage-runtime.js';
+import type { DeliveriesParts } from './deliveries-parts.js';
 import { DeliveryCall } from './delivery-call.js';
-import { type Delivered, deliveredOf, type DeliveryItem as Item } from './delivery-item.js';
+import { type Delivered, deliveredOf, type DeliveryItem as Item, itemOf } from './delivery-item.js';
 import { DeliveryLine } from './delivery-line.js';
 import {
   answerOf,
@@ -19,31 +15,13 @@ import {
   NO_OUTCOME,
   settleLeave,
 } from './delivery-outcomes.js';
-import type { FinalSinkOptions } from './final-sink.options.js';
 import { LeaseGate } from './lease-gate.js';
 import {
   PendingAcknowledgments,
   type PendingAcknowledgmentsSnapshot,
   type PendingEntry,
 } from './pending-acknowledgments.js';
-import type { DeliveryOutcome, Sink } from './sinks/sink.js';
-
-export interface DeliveriesOptions {
-  readonly runtime: StageRuntime;
-  readonly options: FinalSinkOptions;
-  readonly sink: Sink;
-  readonly guard: DestinationGuard;
-  readonly meter: StageMeter;
-  readonly lease: DeliveryLease;
-  /** Nothing is sent while this is true. */
-  readonly isBlocked: () => boolean;
-  /** The destination has these records; enters their end and gives their credits back. */
-  readonly onDelivered: (delivered: readonly Delivered[]) => void;
-  /** No further delivery; resolves when the record has its end. */
-  readonly onGivenUp: (carried: Carried, reason: string) => Promise<void>;
-  /** Somebody else answers for the record; gives its credits back. */
-  readonly onLeft: (left: Carried) => void;
-}
+import type { DeliveryOutcome } from './sinks/sink.js';
 
 /**
  * Deliveries to the sink, from the line to the answer.
@@ -81,7 +59,7 @@ export class Deliveries {
   private state: 'running' | 'stopped' = 'running';
   private maxPending: number;
 
-  constructor(private readonly parts: DeliveriesOptions) {
+  constructor(private readonly parts: DeliveriesParts) {
     const { options, runtime, sink, lease } = parts;
     const { clock } = runtime;
     this.maxPending = options.maxPendingAcknowledgments;
@@ -123,8 +101,7 @@ export class Deliveries {
     this.insideNow += records.length;
     this.line.push(
       records.map((record) => {
-        const nothing = { attempts: undefined, call: undefined, givenUp: undefined };
-        const item = { record, lot, ...nothing, hasEnded: false };
+        const item = itemOf({ record, lot });
         this.expiry.add(item);
         return item;
       }),
@@ -212,12 +189,12 @@ export class Deliveries {
   private begin(batch: readonly Item[]): DeliveryCall {
     const { guard } = this.parts;
     const leave = this.decidesAlone ? undefined : guard.tryCall();
-    const itemOf = itemsByRecord(batch);
+    const find = itemsByRecord(batch);
     const call = new DeliveryCall(
-      (record, failure) => this.again(itemOf(record), failure),
+      (record, failure) => this.again(find(record), failure),
       {
-        giveUp: (record) => this.endEarly(itemOf(record)),
-        leave: (record) => this.leave(itemOf(record)),
+        giveUp: (record) => this.endEarly(find(record)),
+        leave: (record) => this.leave(find(record)),
       },
       leave,
     );
@@ -240,9 +217,8 @@ export class Deliveries {
     this.countFailed(failure);
     const consequence = guard.failed(item.attempts!, failure);
     item.givenUp = this.reasonToGiveUp(item, consequence);
-    return consequence.kind === 'retry' && item.givenUp === undefined
-      ? consequence.delayMs
-      : undefined;
+    const mayNot = consequence.kind !== 'retry' || item.givenUp !== undefined;
+    return mayNot ? undefined : consequence.delayMs;
   }
 
   private async endEarly(item: Item | undefined): Promise<boolean> {

@@ -13,6 +13,11 @@ export interface DeliveryItem extends Carried {
   hasEnded: boolean;
 }
 
+export function itemOf({ record, lot }: Carried): DeliveryItem {
+  const nothing = { attempts: undefined, call: undefined, givenUp: undefined };
+  return { record, lot, ...nothing, hasEnded: false };
+}
+
 /** A record that the destination has. */
 export interface Delivered extends Carried {
   readonly externalId?: string;

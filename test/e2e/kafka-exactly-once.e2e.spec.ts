@@ -163,4 +163,19 @@ describe('Exactly-once mode', () => {
     expect(answer.status).toBe(403);
     expect(await answer.json()).toMatchObject({ type: '/problems/kafka-only', status: 403 });
   });
+
+  it('sends no dead letter again, says why, and leaves the letter as it was', async () => {
+    const service = services.get('fourth')!;
+    const path = '/v1/admin/dead-letters';
+    const waiting = `${path}?state=waiting&limit=1`;
+    const { deadLetters } = await getJson<{ deadLetters: { id: string }[] }>(service, waiting);
+    const [letter] = deadLetters;
+    const answer = await fetch(`${service.url}${path}/${letter!.id}/redrive`, { method: 'POST' });
+    expect(answer.status).toBe(409);
+    expect(await answer.json()).toMatchObject({ type: '/problems/exactly-once', status: 409 });
+    expect(await getJson(service, `${path}/${letter!.id}`)).toMatchObject({
+      state: 'waiting',
+      redriveCount: 0,
+    });
+  });
 });
