@@ -280,11 +280,15 @@ describe('TransactionalKafkaSink behind FinalSink', () => {
   });
 
   it('takes what map made of its records, and goes over one whose map fails (MS3)', async () => {
-    const { harness, out, arrive, input } = await ready((n: number) => {
+    const { harness, sink, out, arrive, input } = await ready((n: number) => {
       if (n === 1) throw new TypeError('no');
       return n * 10;
     });
+    // So that they come in one call.
+    harness.runtime.pauses.set([`sink:${sink.name}`]);
     const records = await arrive(input, 0, 1, 2);
+    harness.runtime.pauses.set([]);
+    await harness.advance();
     out[0]!.commit();
     await harness.advance();
     expect(out[1]).toMatchObject({ ids: ['in:0:2'], nextOffset: 3n });
