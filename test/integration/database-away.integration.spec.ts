@@ -52,20 +52,17 @@ describe('Calls that need the database while it is away', () => {
     ['POST', '/v1/admin/sinks/postgres/resume'],
     ['PATCH', '/v1/admin/stages/FinalSink'],
     ['GET', `/v1/records/${ID}`],
-  ] as const)(
-    '%s %s answers 503 database-away, and when to ask again',
-    async (method, url) => {
-      const answer = await call(method, url);
-      expect(answer.json()).toMatchObject({
-        type: '/problems/database-away',
-        title: 'The database is away',
-        status: 503,
-      });
-      expect(answer.statusCode).toBe(503);
-      expect(answer.headers['content-type']).toBe('application/problem+json');
-      expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
-    },
-  );
+  ] as const)('%s %s answers 503 database-away, and when to ask again', async (method, url) => {
+    const answer = await call(method, url);
+    expect(answer.json()).toMatchObject({
+      type: '/problems/database-away',
+      title: 'The database is away',
+      status: 503,
+    });
+    expect(answer.statusCode).toBe(503);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+  });
 
   it.each([
     '/v1/admin/pipeline',
