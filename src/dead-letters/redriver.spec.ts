@@ -172,6 +172,7 @@ describe('Redriver', () => {
     test.table.set('1', 'a');
     test.redriver.start();
     await enteredAre(['1']);
+    expect(test.entered()).toEqual(['1']);
   });
 
   it('lets a letter go that waits for credits at a pause, and carries what is inside to its end (RD5)', async () => {
