@@ -4,7 +4,7 @@ import type { Clock } from '#libs/flow-control';
 import { ByteCollector } from './byte-collector.js';
 import { type JsonBody, parseJsonBody, withoutByteOrderMark } from './json-body.js';
 import { requirePlainUtf8 } from './request-headers.js';
-import { RequestError } from './request-error.js';
+import { invalidRequest, RequestError } from './request-error.js';
 
 /** A sender that needs longer for a body is cut off: it holds memory and a connection. */
 export const BODY_TIMEOUT_MS = 30_000;
@@ -70,10 +70,6 @@ export async function parseJsonRequest(
     const fingerprint = requestKey?.isBatch === false ? requestKey.fingerprintOf(bytes) : undefined;
     return { ...body, sizeBytes: bytes.length, fingerprint } satisfies IntakeBody;
   }
-  if (body.issues.length > 0) {
-    throw new RequestError('invalid', 'The body holds values that can not be kept.', {
-      errors: body.issues,
-    });
-  }
+  if (body.issues.length > 0) throw invalidRequest(body.issues);
   return body.value;
 }

@@ -137,8 +137,8 @@ function refusal(error: Error, random: RandomSource | undefined): Problem {
 }
 
 function requestProblem({ code, message, facts }: RequestError): Problem {
-  const { status, title } = REQUEST_PROBLEMS[code];
-  const { errors, limitBytes, limitRecords, retryAfterMs } = facts;
+  const { status, title: usual } = REQUEST_PROBLEMS[code];
+  const { title = usual, errors, limitBytes, limitRecords, retryAfterMs } = facts;
   return {
     type: `/problems/${code}`,
     title,

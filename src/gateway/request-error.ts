@@ -29,6 +29,8 @@ export type RequestProblem = keyof typeof REQUEST_PROBLEMS;
 
 /** Facts that a problem document carries beside its sentence. */
 export interface RequestProblemFacts {
+  /** In place of the one that the code has. */
+  readonly title?: string;
   readonly errors?: readonly ValidationIssue[];
   readonly limitBytes?: number;
   readonly limitRecords?: number;
@@ -83,9 +85,22 @@ export const UNSAFE_NUMBER = 'must be a number that fits a double (send it as te
 
 /** The record is invalid for these reasons. */
 export function invalidRecord(errors: readonly ValidationIssue[]): RequestError {
+  return invalidBody(errors, { whole: 'The record' });
+}
+
+/** The same of a body that is no record. */
+export function invalidRequest(errors: readonly ValidationIssue[]): RequestError {
+  return invalidBody(errors, { whole: 'The request', title: 'The request is invalid' });
+}
+
+function invalidBody(
+  errors: readonly ValidationIssue[],
+  { whole, title }: { readonly whole: string; readonly title?: string },
+): RequestError {
   const isNumber = errors.some(({ message }) => message === UNSAFE_NUMBER);
   const [first] = errors;
-  const place = first === undefined || first.path === '' ? 'The record' : first.path;
+  const place = first === undefined || first.path === '' ? whole : first.path;
   const detail = `${place}: ${first?.message ?? 'is invalid'}.`;
-  return new RequestError(isNumber ? 'unsafe-number' : 'invalid', detail, { errors });
+  if (isNumber) return new RequestError('unsafe-number', detail, { errors });
+  return new RequestError('invalid', detail, { errors, ...(title !== undefined && { title }) });
 }

@@ -24,6 +24,12 @@ describe('the limits of stages by the admin API', () => {
     const answer = await service.app.inject({ method: 'PATCH', url, headers, payload });
     return { code: answer.statusCode, body: answer.json() };
   };
+  const patchText = async (payload: string) => {
+    const url = '/v1/admin/stages/KeyGen';
+    const typed = { ...headers, 'content-type': 'application/json' };
+    const answer = await service.app.inject({ method: 'PATCH', url, headers: typed, payload });
+    return { code: answer.statusCode, body: answer.json() };
+  };
   const send = () =>
     service.app.inject({ method: 'POST', url: '/v1/records', payload: { payload: order('c', 1) } });
   const credits = (stage: string) => service.app.get(BackPressureController).credits(stage);
@@ -89,6 +95,20 @@ describe('the limits of stages by the admin API', () => {
       limits: { bufferSize: { current: 2500, changed: false } },
     });
   });
+
+  it.each([
+    ['{"bufferSize":1e400}', 'unsafe-number', '/bufferSize: must be a number that fits a double'],
+    ['{"note":"\\u0000"}', 'invalid', '/note: must not hold the character U+0000'],
+  ])(
+    'says where %s holds what no request may, and calls it no record',
+    async (text, type, rule) => {
+      const { code, body } = await patchText(text);
+      expect(code).toBe(422);
+      expect(body).toMatchObject({ type: `/problems/${type}`, errors: [expect.any(Object)] });
+      expect(body.detail).toContain(rule);
+      expect(body.title).not.toContain('record');
+    },
+  );
 
   it('refuses with 422 what breaks a rule, naming it, and changes nothing', async () => {
     expect(await patch('FinalSink', { bufferSize: 1500 })).toMatchObject({
