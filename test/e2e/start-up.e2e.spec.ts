@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { freePort, isOk, type Service, startService, temporaryFolder } from '../support/service.js';
+import { createTestDatabase } from '../support/postgres.js';
 import { until } from '../support/until.js';
 
 const MAIN = join(process.cwd(), 'dist', 'src', 'main.js');
@@ -114,6 +115,38 @@ describe('a start that can not succeed', () => {
     expect(status).toBe(1);
     expect(stderr).toMatch(/^[^\n]+\.\n$/);
     expect(stderr.startsWith(sentence)).toBe(true);
+  });
+
+  it('says in one sentence that the database is not in UTF8', async () => {
+    const database = await createTestDatabase({ encoding: 'SQL_ASCII' });
+    try {
+      const { status, stderr } = run([], { PORT: '0', DATABASE_URL: database.url }, folder.path);
+      expect(stderr).toMatch(
+        /^The database of DATABASE_URL has the encoding SQL_ASCII, [^\n]+ ENCODING 'UTF8' TEMPLATE template0\.\n$/,
+      );
+      expect(status).toBe(1);
+      const { rows } = await database.pool.query('SELECT FROM pg_tables WHERE schemaname = $1', [
+        'public',
+      ]);
+      expect(rows).toEqual([]);
+    } finally {
+      await database.drop();
+    }
+  });
+
+  it('says in one sentence which column of SINK_TABLE can not take the rows', async () => {
+    const database = await createTestDatabase();
+    try {
+      await database.pool.query('CREATE TABLE orders (record_id text PRIMARY KEY, key text)');
+      const env = { PORT: '0', DATABASE_URL: database.url, SINK_TABLE: 'orders' };
+      const { status, stderr } = run([], env, folder.path);
+      expect(stderr).toMatch(
+        /^The table orders \(SINK_TABLE\) can't take the rows of the Postgres sink: column "payload" [^\n]+\.\n$/,
+      );
+      expect(status).toBe(1);
+    } finally {
+      await database.drop();
+    }
   });
 
   it('refuses words on the command line that it does not know', () => {

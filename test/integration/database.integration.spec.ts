@@ -111,6 +111,16 @@ describe('the database behind DATABASE_URL', () => {
     await expect(start()).rejects.toMatchObject({ code: '42P07' });
   });
 
+  it('does not start on a database whose encoding is not UTF8 (D3)', async () => {
+    const ascii = await createTestDatabase({ encoding: 'LATIN1' });
+    url = ascii.url;
+    try {
+      await expect(start()).rejects.toMatchObject({ code: 'DB_ENCODING', encoding: 'LATIN1' });
+    } finally {
+      await ascii.drop();
+    }
+  });
+
   it('waits for another process that is migrating', async () => {
     const [first, second] = await Promise.all([
       Database.start({ options: optionsOf(url), clock: new SystemClock() }),

@@ -20,15 +20,20 @@ export interface TestDatabase {
 
 let made = 0;
 
-/** Makes a database of its own for a test file: a copy of the migrated template, or an empty one. */
+/** Makes a database of its own for a test file: a copy of the migrated template, or an empty one, if need be in another encoding. */
 export async function createTestDatabase(
-  options: { migrated?: boolean } = {},
+  options: { migrated?: boolean; encoding?: string } = {},
 ): Promise<TestDatabase> {
   made += 1;
   const name = `penstock_${runId()}_${process.pid}_${made}`;
   await withServer(async (server) => {
-    const template = (options.migrated ?? true) ? await migratedTemplate(server) : 'template1';
-    await server.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
+    const { encoding, migrated = encoding === undefined } = options;
+    const template = migrated ? await migratedTemplate(server) : 'template1';
+    await server.query(
+      encoding === undefined
+        ? `CREATE DATABASE ${name} TEMPLATE ${template}`
+        : `CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`,
+    );
   });
   const url = urlOf(name);
   const pool = new Pool({ connectionString: url, max: TEST_POOL_SIZE });
