@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { failedAttemptSchema } from '../pipeline/failed-attempt.js';
 import { LETTER_STATES, SUMMARY_COLUMNS } from '../dead-letters/dead-letter.js';
 import { parseCursor } from '../dead-letters/dead-letter-cursor.js';
 import { LETTER_EVENTS } from '../ledger/letter-trail.js';
@@ -109,17 +110,7 @@ export const letterSchema = z.object({
     .describe('As it was accepted; absent when it is no JSON that can be shown exactly.'),
   payloadBase64: z.string().optional().describe('Its bytes, where `payload` is absent.'),
   headers: z.record(z.string(), z.string()),
-  failures: z
-    .array(
-      z.object({
-        at: z.iso.datetime(),
-        stage: z.string(),
-        destination: z.string(),
-        error: z.string(),
-        status: z.int().optional(),
-      }),
-    )
-    .describe('Every failed attempt, oldest first.'),
+  failures: z.array(failedAttemptSchema).describe('Every failed attempt, oldest first.'),
   trail: z
     .array(
       z.object({

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { DeadLetterDetail, DeadLetterSummary } from '../dead-letters/dead-letter.js';
-import type { FailedAttempt } from '../pipeline/record.js';
+import { failedAttemptAnswer } from '../pipeline/failed-attempt.js';
 import type { LetterAnswer } from './dead-letters.schema.js';
 
 /** A string of JSON, or a number that may lose digits when it is parsed and written again. */
@@ -33,7 +33,7 @@ export function letterAnswer(letter: DeadLetterDetail): LetterAnswer {
     ...summaryAnswer(letter),
     ...payloadAnswer(letter.payload),
     headers: { ...letter.headers },
-    failures: letter.failures.map(failureAnswer),
+    failures: letter.failures.map(failedAttemptAnswer),
     trail: letter.trail.map((event) => ({ ...event })),
   };
 }
@@ -58,8 +58,4 @@ function jsonOf(bytes: Buffer): { readonly value: unknown } | undefined {
     // No JSON: the caller shows the bytes.
     return undefined;
   }
-}
-
-function failureAnswer({ atMs, ...rest }: FailedAttempt) {
-  return { at: new Date(atMs).toISOString(), ...rest };
 }

@@ -10,8 +10,9 @@ import {
 } from '../ledger/lookup.port.js';
 import { letterOf } from '../ledger/redriven.js';
 import { isUuid } from '../ledger/uuid-v7.js';
+import { failedAttemptAnswer } from '../pipeline/failed-attempt.js';
 import { InFlight } from '../pipeline/in-flight.js';
-import type { FailedAttempt, PipelineRecord } from '../pipeline/record.js';
+import type { PipelineRecord } from '../pipeline/record.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import type { RecordStatusAnswer } from './records.schema.js';
 import { RequestError } from './request-error.js';
@@ -87,7 +88,7 @@ function presentStatus(record: PipelineRecord): RecordStatusAnswer {
     attempts,
     acknowledgments: [],
     ...(letter === undefined ? {} : { redrives: letter.redriveCount }),
-    ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
+    ...(failures === undefined ? {} : { failures: failures.map(failedAttemptAnswer) }),
   };
 }
 
@@ -99,7 +100,7 @@ function knownStatus(known: RecordStatus): RecordStatusAnswer {
     ...(acceptedAt === undefined ? {} : { acceptedAt: acceptedAt.toISOString() }),
     ...(endedAt === undefined ? {} : { endedAt: endedAt.toISOString() }),
     acknowledgments: acknowledgments.map(acknowledgmentAnswer),
-    ...(failures === undefined ? {} : { failures: failures.map(failureAnswer) }),
+    ...(failures === undefined ? {} : { failures: failures.map(failedAttemptAnswer) }),
     ...(deadLetters === undefined ? {} : { deadLetters: [...deadLetters] }),
     ...(trail === undefined ? {} : { trail: [...trail] }),
     ...(run === undefined ? {} : { run: runAnswer(run) }),
@@ -127,8 +128,4 @@ function runAnswer({ firstOffset, lastOffset, records, acknowledgedAt }: Acknowl
 
 function acknowledgmentAnswer({ acknowledgedAt, ...rest }: RecordAcknowledgment) {
   return { ...rest, acknowledgedAt: acknowledgedAt.toISOString() };
-}
-
-function failureAnswer({ atMs, ...rest }: FailedAttempt) {
-  return { at: new Date(atMs).toISOString(), ...rest };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { failedAttemptSchema } from '../pipeline/failed-attempt.js';
 import { LETTER_EVENTS } from '../ledger/letter-trail.js';
 import { problemSchema } from '../openapi/problem.schema.js';
 import { type IdempotencyKey, PRIORITIES, type ValidationIssue } from '../pipeline/record.js';
@@ -155,18 +156,7 @@ export const recordStatusSchema = z.object({
       externalId: z.string().optional(),
     }),
   ),
-  failures: z
-    .array(
-      z.object({
-        at: z.iso.datetime(),
-        stage: z.string(),
-        destination: z.string(),
-        error: z.string(),
-        status: z.int().optional(),
-      }),
-    )
-    .optional()
-    .describe('Failed attempts, oldest first.'),
+  failures: z.array(failedAttemptSchema).optional().describe('Failed attempts, oldest first.'),
   deadLetters: z
     .array(z.object({ destination: z.string(), reason: z.string() }))
     .optional()

@@ -1,3 +1,5 @@
+import { asSqlState } from '../database/sql-state.js';
+
 /**
  * What a failed statement of the ledger means.
  *
@@ -32,12 +34,10 @@ export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-const SQL_STATE = /^[0-9A-Z]{5}$/;
-
-/** Errors of the socket carry a `code` too (ECONNRESET); only five characters are a SQLSTATE. */
 function detailsOf(error: unknown): { sqlState?: string; table?: string } {
   if (typeof error !== 'object' || error === null) return {};
   const { code, table } = error as { code?: unknown; table?: unknown };
-  if (typeof code !== 'string' || !SQL_STATE.test(code) || code.startsWith('E')) return {};
-  return { sqlState: code, ...(typeof table === 'string' && { table }) };
+  const sqlState = asSqlState(code);
+  if (sqlState === undefined) return {};
+  return { sqlState, ...(typeof table === 'string' && { table }) };
 }

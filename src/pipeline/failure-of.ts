@@ -1,3 +1,5 @@
+import { asSqlState } from '../database/sql-state.js';
+import { kindOfAnswer } from './answer-kind.js';
 import type { Failure } from './failure.js';
 import { UnsafeNumberError } from './unsafe-number.error.js';
 import { UnusableResultError } from './unusable-result.error.js';
@@ -29,9 +31,6 @@ const TIMEOUT_CODES: ReadonlySet<unknown> = new Set([
 const OUTAGE_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57']);
 const CONFLICT_CLASS = '40';
 const FINAL_CLASSES: ReadonlySet<string> = new Set(['22', '23']);
-const SQL_STATE = /^[0-9A-Z]{5}$/;
-
-const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([401, 403, 408, 425]);
 
 /** `fetch` wraps what went wrong once or twice. */
 const MAX_CAUSES = 3;
@@ -61,7 +60,7 @@ function sorted(error: unknown): Failure {
     return { kind: 'final', message, reason: 'unsafe-number' };
   const codes = codesOf(error);
   if (codes.some((code) => OUTAGE_CODES.has(code))) return { kind: 'outage', message };
-  const sqlState = codes.find(isSqlState);
+  const sqlState = codes.map(asSqlState).find((code) => code !== undefined);
   if (sqlState !== undefined) return { message, ...bySqlState(sqlState) };
   const isTimeout = codes.some((code) => TIMEOUT_CODES.has(code)) || isTimeoutError(error);
   if (isTimeout) return { kind: 'retryable', message, isTimeout };
@@ -72,7 +71,7 @@ function sorted(error: unknown): Failure {
     ...(status === undefined ? {} : { status }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  return { kind: kindOf(status, retryAfterMs), ...answer };
+  return { kind: kindOfAnswer(status, retryAfterMs), ...answer };
 }
 
 function bySqlState(sqlState: string): Pick<Failure, 'kind' | 'isConflict'> {
@@ -84,12 +83,6 @@ function bySqlState(sqlState: string): Pick<Failure, 'kind' | 'isConflict'> {
     : { kind: 'retryable' };
 }
 
-function kindOf(status: number | undefined, retryAfterMs: number | undefined): Failure['kind'] {
-  if (status === 429 || retryAfterMs !== undefined) return 'busy';
-  if (status === undefined || status >= 500 || RETRYABLE_STATUSES.has(status)) return 'retryable';
-  return status >= 300 ? 'final' : 'retryable';
-}
-
 /** Of the error and what it wraps, the outermost first. */
 function codesOf(error: unknown): unknown[] {
   const codes: unknown[] = [];
@@ -99,11 +92,6 @@ function codesOf(error: unknown): unknown[] {
     cause = cause['cause'];
   }
   return codes;
-}
-
-/** Errors of Node have codes too; those of five letters begin with an E. */
-function isSqlState(code: unknown): code is string {
-  return typeof code === 'string' && SQL_STATE.test(code) && !code.startsWith('E');
 }
 
 /** What `AbortSignal.timeout` rejects with. */

@@ -1,8 +1,6 @@
+import { kindOfAnswer } from '../../pipeline/answer-kind.js';
 import type { Failure } from '../../pipeline/failure.js';
 import type { DeliveryOutcome } from './sink.js';
-
-/** Answers about the request's moment or its credential, not about the record. */
-const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([401, 403, 408, 425]);
 
 /** Not sent, or cut off by us: the request itself is what can't be made. */
 const INVALID_REQUEST_CODES: ReadonlySet<unknown> = new Set([
@@ -26,7 +24,7 @@ export function outcomeOfAnswer(answer: CallbackAnswer, wallMs: number): Deliver
   if (status >= 200 && status < 300) return { kind: 'acknowledged' };
   const retryAfterMs = retryAfterMsOf(answer.retryAfter, wallMs);
   const failure: Failure = {
-    kind: kindOf(status, retryAfterMs),
+    kind: kindOfAnswer(status, retryAfterMs),
     message: `The receiver answered ${status}.`,
     status,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -44,12 +42,6 @@ export function outcomeOfSilence(error: unknown, signal: AbortSignal): DeliveryO
 
 function failed(failure: Failure): DeliveryOutcome {
   return { kind: 'failed', failure };
-}
-
-function kindOf(status: number, retryAfterMs: number | undefined): Failure['kind'] {
-  if (status === 429 || retryAfterMs !== undefined) return 'busy';
-  if (status >= 500 || status < 200 || RETRYABLE_STATUSES.has(status)) return 'retryable';
-  return 'final';
 }
 
 function retryAfterMsOf(header: string | undefined, wallMs: number): number | undefined {
