@@ -1,5 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
+import { APP_OPTIONS, type AppOptions } from '../config/app-options.js';
+import { isExactlyOnce } from '../config/exactly-once.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/definition.js';
 import { Intake } from '../pipeline/intake.js';
 import { offersRest } from '../pipeline/source-definition.js';
@@ -11,16 +13,18 @@ export class IntakeHealthIndicator {
     private readonly health: HealthIndicatorService,
     private readonly intake: Intake,
     @Inject(PIPELINE_DEFINITION) private readonly definition: AnyPipelineDefinition,
+    @Inject(APP_OPTIONS) private readonly options: Pick<AppOptions, 'kafka'>,
   ) {}
 
   /**
    * Whether a record could be accepted durably now; degraded while an operator has paused it. The partitions are needed
-   * for REST only, so that another replica has them counts where the pipeline offers REST.
+   * for REST only, so that another replica has them counts where the pipeline takes records by it.
    */
   intakeOpen(): HealthIndicatorResult<'intake'> {
     const session = this.health.check('intake');
     const reasons = this.intake.all();
-    const counting = offersRest(this.definition.sources)
+    const takesRest = offersRest(this.definition.sources) && !isExactlyOnce(this.options);
+    const counting = takesRest
       ? reasons
       : reasons.filter(({ reason }) => reason !== 'partitions-elsewhere');
     const [closed] = counting;
