@@ -3,7 +3,7 @@ import {
   Destinations,
   type DestinationStatus,
   type GuardSnapshot,
-} from '../pipeline/destinations.js';
+} from '../pipeline/destination/destinations.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdminOnly } from './admin-only.js';
 import { DescribeAdmin } from './admin.openapi.js';

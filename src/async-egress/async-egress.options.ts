@@ -7,7 +7,7 @@ import {
   text,
   wholeNumber,
 } from '../config/option.js';
-import { destinationGuardSettings } from '../pipeline/destination-guard.options.js';
+import { destinationGuardSettings } from '../pipeline/destination/destination-guard.options.js';
 
 /** Reads a JSON object of texts, or undefined when it is none. */
 export function parseHeaders(json: string): Readonly<Record<string, string>> | undefined {

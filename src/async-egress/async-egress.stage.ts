@@ -1,14 +1,14 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot } from '#libs/flow-control';
-import { DestinationGuard } from '../pipeline/destination-guard.js';
+import { DestinationGuard } from '../pipeline/destination/destination-guard.js';
 import { drain } from '../pipeline/drain.js';
 import type { Carried } from '../pipeline/give-back.js';
 import { HandOver } from '../pipeline/hand-over.js';
 import { Settlement } from '../pipeline/settlement.js';
 import type { Slice, Stage } from '../pipeline/stage.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { StallReasons } from '../pipeline/stall-reasons.js';
+import { StallReasons } from '../pipeline/destination/stall-reasons.js';
 import { ASYNC_EGRESS_OPTIONS, type AsyncEgressOptions } from './async-egress.options.js';
 import { type Destination, EGRESS_DESTINATION, EGRESS_DESTINATION_NAME } from './destination.js';
 import { EgressCalls, type EgressCallsSnapshot } from './egress-calls.js';

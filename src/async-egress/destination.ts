@@ -1,7 +1,7 @@
 import type { Clock } from '#libs/flow-control';
 import type { AnyPipelineDefinition, EgressContext } from '../pipeline/definition.js';
-import { httpClient, parseAnswer } from '../pipeline/http-client.js';
-import { HttpPools } from '../pipeline/http-pools.js';
+import { httpClient, parseAnswer } from '../pipeline/destination/http-client.js';
+import { HttpPools } from '../pipeline/destination/http-pools.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import { type AsyncEgressOptions, parseHeaders } from './async-egress.options.js';
 

@@ -1,19 +1,19 @@
 import type { StageMeter } from '#libs/back-pressure';
 import { BoundedSemaphore, KeyedSequencer, type Lot, type Permit } from '#libs/flow-control';
 import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
-import type { DestinationGuard } from '../pipeline/destination-guard.js';
-import { BackOffs } from '../pipeline/back-offs.js';
+import type { DestinationGuard } from '../pipeline/destination/destination-guard.js';
+import { BackOffs } from '../pipeline/destination/back-offs.js';
 import { EXPIRED, Expiry, takeDue } from '../pipeline/expiry.js';
-import type { Failure } from '../pipeline/failure.js';
-import { failureOf, timeoutFailure } from '../pipeline/failure-of.js';
+import type { Failure } from '../pipeline/destination/failure.js';
+import { failureOf, timeoutFailure } from '../pipeline/destination/failure-of.js';
 import type { Carried } from '../pipeline/give-back.js';
-import type { GuardedCall } from '../pipeline/guarded-call.js';
+import type { GuardedCall } from '../pipeline/destination/guarded-call.js';
 import { payloadBytes } from '../pipeline/payload-bytes.js';
 import type { PipelineRecord, RecordHeaders } from '../pipeline/record.js';
-import type { Attempts } from '../pipeline/retry-policy.js';
+import type { Attempts } from '../pipeline/destination/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
-import { UnusableResultError } from '../pipeline/unusable-result.error.js';
+import { UnusableResultError } from '../pipeline/destination/unusable-result.error.js';
 import type { AsyncEgressOptions } from './async-egress.options.js';
 import type { Destination } from './destination.js';
 

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Clock } from '#libs/flow-control';
-import type { BestEffortSnapshot } from '../pipeline/destinations.js';
+import type { BestEffortSnapshot } from '../pipeline/destination/destinations.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 
 export interface BestEffortOptions {

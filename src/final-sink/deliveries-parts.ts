@@ -1,6 +1,6 @@
 import type { StageMeter } from '#libs/back-pressure';
 import type { DeliveryLease } from '../ledger/delivery-lease.port.js';
-import type { DestinationGuard } from '../pipeline/destination-guard.js';
+import type { DestinationGuard } from '../pipeline/destination/destination-guard.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import type { Delivered } from './delivery-item.js';

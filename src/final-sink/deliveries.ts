@@ -1,9 +1,9 @@
 import type { Lot } from '#libs/flow-control';
-import { BackOffs } from '../pipeline/back-offs.js';
+import { BackOffs } from '../pipeline/destination/back-offs.js';
 import { EXPIRED, Expiry } from '../pipeline/expiry.js';
-import type { Failure } from '../pipeline/failure.js';
+import type { Failure } from '../pipeline/destination/failure.js';
 import type { PipelineRecord } from '../pipeline/record.js';
-import type { Consequence } from '../pipeline/retry-policy.js';
+import type { Consequence } from '../pipeline/destination/retry-policy.js';
 import type { DeliveriesParts } from './deliveries-parts.js';
 import { DeliveryCall } from './delivery-call.js';
 import { type Delivered, deliveredOf, type DeliveryItem as Item, itemOf } from './delivery-item.js';

@@ -1,4 +1,4 @@
-import type { GuardedCall } from '../pipeline/guarded-call.js';
+import type { GuardedCall } from '../pipeline/destination/guarded-call.js';
 import { LazyAbort } from '../pipeline/lazy-abort.js';
 import type { DeliveryContext, EarlyEnds } from './sinks/sink.js';
 

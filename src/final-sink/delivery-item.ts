@@ -1,5 +1,5 @@
 import type { Carried } from '../pipeline/give-back.js';
-import type { Attempts } from '../pipeline/retry-policy.js';
+import type { Attempts } from '../pipeline/destination/retry-policy.js';
 import type { DeliveryCall } from './delivery-call.js';
 
 /** A record on its way to a sink. */

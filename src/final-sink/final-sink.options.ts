@@ -8,7 +8,7 @@ import {
   text,
   wholeNumber,
 } from '../config/option.js';
-import { destinationGuardSettings } from '../pipeline/destination-guard.options.js';
+import { destinationGuardSettings } from '../pipeline/destination/destination-guard.options.js';
 import { areWebhookSecrets } from '../pipeline/webhook-secret.js';
 
 export const finalSinkOptions = options('FINAL_SINK', {

@@ -5,7 +5,7 @@ import { drain } from '../pipeline/drain.js';
 import { Settlement } from '../pipeline/settlement.js';
 import type { Slice, Stage } from '../pipeline/stage.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { StallReasons } from '../pipeline/stall-reasons.js';
+import { StallReasons } from '../pipeline/destination/stall-reasons.js';
 import { FanOut } from './fan-out.js';
 import { FINAL_SINK_OPTIONS, type FinalSinkOptions } from './final-sink.options.js';
 import { OnlySink } from './only-sink.js';

@@ -1,5 +1,5 @@
-import { DestinationGuard } from '../pipeline/destination-guard.js';
-import type { DestinationStatus } from '../pipeline/destinations.js';
+import { DestinationGuard } from '../pipeline/destination/destination-guard.js';
+import type { DestinationStatus } from '../pipeline/destination/destinations.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import type { FinalSinkOptions } from './final-sink.options.js';
 import type { BestEffort } from './best-effort.js';

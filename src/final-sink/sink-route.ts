@@ -1,7 +1,7 @@
 import type { StageMeter } from '#libs/back-pressure';
 import type { Lot } from '#libs/flow-control';
 import type { DeliveryLease } from '../ledger/delivery-lease.port.js';
-import type { DestinationGuard } from '../pipeline/destination-guard.js';
+import type { DestinationGuard } from '../pipeline/destination/destination-guard.js';
 import type { Carried } from '../pipeline/give-back.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';

@@ -8,7 +8,7 @@ import type { IntakeBody } from './body-reader.js';
 import { GatewayLimits } from './gateway.limits.js';
 import { GATEWAY_PERMITS } from './gateway.stage.js';
 import type { IntakeContext } from './intake-context.js';
-import { topOf } from './json-issues.js';
+import { topOf } from './json/json-issues.js';
 import { KeyReader } from './key-reader.js';
 import { ADMIT_WITHIN_MS, RecordIntake } from './record-intake.js';
 import { isIssues } from './records.schema.js';

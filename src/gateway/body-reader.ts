@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '#libs/flow-control';
-import { ByteCollector } from './byte-collector.js';
-import { type JsonBody, parseJsonBody, withoutByteOrderMark } from './json-body.js';
+import { ByteCollector } from './json/byte-collector.js';
+import { type JsonBody, parseJsonBody, withoutByteOrderMark } from './json/json-body.js';
 import { requirePlainUtf8 } from './request-headers.js';
 import { invalidRequest, RequestError } from './request-error.js';
 

@@ -7,7 +7,7 @@ import { offersRest } from '../pipeline/source-definition.js';
 import { AdmissionHook } from './admission.hook.js';
 import { parseJsonRequest } from './body-reader.js';
 import { GatewayLimits } from './gateway.limits.js';
-import { IngestTokens } from './ingest-tokens.js';
+import { IngestTokens } from './tenants/ingest-tokens.js';
 import type { IntakeContext } from './intake-context.js';
 import { headersFor, problemFor, sendProblem } from './problems.js';
 import {

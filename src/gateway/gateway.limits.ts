@@ -4,7 +4,7 @@ import { BOUNDS_OPTIONS, type BoundsOptions } from '../config/bounds.options.js'
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { GATEWAY_OPTIONS, type GatewayOptions } from './gateway.options.js';
 import type { IntakeContext } from './intake-context.js';
-import { RecordRate } from './record-rate.js';
+import { RecordRate } from './tenants/record-rate.js';
 
 /** Injects whether records come from Kafka alone. */
 export const KAFKA_ONLY = Symbol('KAFKA_ONLY');

@@ -6,10 +6,10 @@ import { isExactlyOnce } from '../config/exactly-once.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { AdmissionHook } from './admission.hook.js';
 import { ArrayBatch } from './array-batch.js';
-import { Callers } from './callers.js';
+import { Callers } from './tenants/callers.js';
 import { GatewayLimits, KAFKA_ONLY } from './gateway.limits.js';
 import { GatewayStage } from './gateway.stage.js';
-import { IngestTokens } from './ingest-tokens.js';
+import { IngestTokens } from './tenants/ingest-tokens.js';
 import { KafkaIngestStrategy } from './kafka-ingest.strategy.js';
 import { KafkaIntake } from './kafka-intake.js';
 import { KeyReader } from './key-reader.js';
@@ -22,7 +22,7 @@ import { Replays } from './replays.js';
 import { RouteTable } from './route-table.js';
 import { SingleRecord } from './single-record.js';
 import { StreamBatch } from './stream-batch.js';
-import { TenantQuotas } from './tenant-quotas.js';
+import { TenantQuotas } from './tenants/tenant-quotas.js';
 
 /**
  * Needs StageRuntime, InFlight, Intake, Settlement, Journal, KafkaBooks, RecordLookup, PIPELINE_DEFINITION,

@@ -1,9 +1,9 @@
 import { LazyAbort } from '../pipeline/lazy-abort.js';
 import type { Priority } from '../pipeline/record.js';
 import type { RecordForm } from './record-form.js';
-import type { RecordRate } from './record-rate.js';
+import type { RecordRate } from './tenants/record-rate.js';
 import type { RequestKey } from './request-key.js';
-import type { TenantQuota } from './tenant-quota.js';
+import type { TenantQuota } from './tenants/tenant-quota.js';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -5,7 +5,7 @@ import { partitionId } from '../ledger/kafka-position.js';
 import type { AnyPipelineDefinition } from '../pipeline/definition.js';
 import { NEVER_MS } from '../pipeline/expiry.js';
 import type { PipelineRecord, RecordHeaders, ValidationIssue } from '../pipeline/record.js';
-import { parseJsonBody, withoutByteOrderMark } from './json-body.js';
+import { parseJsonBody, withoutByteOrderMark } from './json/json-body.js';
 import { RequestError, UNSAFE_NUMBER } from './request-error.js';
 import { SliceOrigin } from './slice-origin.js';
 

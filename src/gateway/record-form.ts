@@ -1,6 +1,6 @@
 import type { ValidationIssue } from '../pipeline/record.js';
-import { checkEvent, envelopeOf } from './cloud-event.js';
-import type { EventAttributes } from './event-attributes.js';
+import { checkEvent, envelopeOf } from './cloud-events/cloud-event.js';
+import type { EventAttributes } from './cloud-events/event-attributes.js';
 import { checkEnvelope, type Envelope } from './records.schema.js';
 
 /** How the records of a request are written. */

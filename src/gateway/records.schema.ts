@@ -4,7 +4,7 @@ import { LETTER_EVENTS } from '../ledger/letter-trail.js';
 import { problemSchema } from '../openapi/problem.schema.js';
 import { type IdempotencyKey, PRIORITIES, type ValidationIssue } from '../pipeline/record.js';
 import { STAGE_IDS } from '../pipeline/stage.js';
-import { escapePointer } from './json-issues.js';
+import { escapePointer } from './json/json-issues.js';
 
 /** Longest key, in UTF-16 units. */
 const MAX_KEY_LENGTH = 1024;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IdempotencyKey } from '../pipeline/record.js';
-import type { EventAttributes } from './event-attributes.js';
+import type { EventAttributes } from './cloud-events/event-attributes.js';
 import type { HeaderFields } from './request-headers.js';
 import { RequestError } from './request-error.js';
 

@@ -4,7 +4,7 @@ import {
   Destinations,
   type DestinationState,
   type DestinationStatus,
-} from '../pipeline/destinations.js';
+} from '../pipeline/destination/destinations.js';
 import { DestinationsHealthIndicator } from './destinations.health.js';
 
 const producer = {

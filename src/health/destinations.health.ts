@@ -5,7 +5,7 @@ import {
   Destinations,
   type DestinationStatus,
   type GuardSnapshot,
-} from '../pipeline/destinations.js';
+} from '../pipeline/destination/destinations.js';
 
 /** Whether the destinations can be delivered to: a check `egress`, and a check `sink-<name>` for each sink. */
 @Injectable()

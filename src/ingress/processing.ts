@@ -7,7 +7,7 @@ import { payloadBytes } from '../pipeline/payload-bytes.js';
 import { PipelineFunctionError } from '../pipeline/pipeline-function.error.js';
 import { isUnawaited } from '../pipeline/promise-like.js';
 import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
-import { storable } from '../pipeline/retry-policy.js';
+import { storable } from '../pipeline/destination/retry-policy.js';
 import type { StandardSchemaV1 } from '../pipeline/standard-schema.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 import type { IngressOptions } from './ingress.options.js';

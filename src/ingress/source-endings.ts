@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Clock } from '#libs/flow-control';
 import type { PipelineRecord, ValidationIssue, Verdict } from '../pipeline/record.js';
-import { storable } from '../pipeline/retry-policy.js';
+import { storable } from '../pipeline/destination/retry-policy.js';
 import type { Settlement } from '../pipeline/settlement.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Destinations } from '../pipeline/destinations.js';
+import { Destinations } from '../pipeline/destination/destinations.js';
 import { BEST_EFFORT_METRICS } from './best-effort-metric-definitions.js';
 import { CopiedMetric, type Sample } from './copied-metric.js';
 

@@ -2,7 +2,7 @@ import { register } from 'prom-client';
 import { FakeClock } from '../../test/support/fake-clock.js';
 import { makeGuard } from '../../test/support/guard.js';
 import { makeRecord } from '../../test/support/ledger.js';
-import { Destinations } from '../pipeline/destinations.js';
+import { Destinations } from '../pipeline/destination/destinations.js';
 import { DestinationMetrics } from './destination-metrics.js';
 
 describe('DestinationMetrics', () => {

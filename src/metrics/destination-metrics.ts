@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Destinations, type DestinationStatus } from '../pipeline/destinations.js';
+import { Destinations, type DestinationStatus } from '../pipeline/destination/destinations.js';
 import { CopiedMetric, histogramSamples, type Sample } from './copied-metric.js';
 import { DESTINATION_METRICS } from './destination-metric-definitions.js';
 

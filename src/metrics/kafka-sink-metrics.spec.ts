@@ -1,6 +1,6 @@
 import { register } from 'prom-client';
 import { makeGuard } from '../../test/support/guard.js';
-import { Destinations } from '../pipeline/destinations.js';
+import { Destinations } from '../pipeline/destination/destinations.js';
 import { KafkaSinkMetrics } from './kafka-sink-metrics.js';
 
 describe('KafkaSinkMetrics', () => {

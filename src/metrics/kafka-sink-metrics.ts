@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { KafkaSinkSnapshot } from '#libs/kafka';
-import { Destinations } from '../pipeline/destinations.js';
+import { Destinations } from '../pipeline/destination/destinations.js';
 import { CopiedMetric, type Sample } from './copied-metric.js';
 import { KAFKA_SINK_METRICS } from './kafka-sink-metric-definitions.js';
 

@@ -1,4 +1,4 @@
-import type { Failure } from './failure.js';
+import type { Failure } from './destination/failure.js';
 
 /** Answers about the request's moment or its credential, not about the record. */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([401, 403, 408, 425]);

@@ -1,4 +1,4 @@
-import type { HttpClient } from './http-client.js';
+import type { HttpClient } from './destination/http-client.js';
 import { isSinkDefinition, type SinkDefinition } from './sink-definition.js';
 import { isSourceDefinition, type SourceDefinition } from './source-definition.js';
 import type { StandardSchemaV1 } from './standard-schema.js';

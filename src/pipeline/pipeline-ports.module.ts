@@ -10,7 +10,7 @@ import { APP_OPTIONS } from '../config/app-options.js';
 import { DeadLetterStore } from '../dead-letters/dead-letter-store.js';
 import { Acknowledgments } from '../ledger/acknowledgments.port.js';
 import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from './definition.js';
-import { Destinations } from './destinations.js';
+import { Destinations } from './destination/destinations.js';
 import { InFlight } from './in-flight.js';
 import { Intake } from './intake.js';
 import { makeKafkaSource } from './make-kafka-source.js';

@@ -1,6 +1,6 @@
 import type { BackPressureController } from '#libs/back-pressure';
 import type { Clock, RandomSource } from '#libs/flow-control';
-import { Destinations } from './destinations.js';
+import { Destinations } from './destination/destinations.js';
 import { LiveLimits } from './live-limits.js';
 import { PartitionCounts } from './partition-counts.js';
 import { Pauses } from './pauses.js';

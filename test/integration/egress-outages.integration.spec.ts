@@ -1,5 +1,8 @@
 import type { AnyPipelineDefinition, EgressContext } from '../../src/pipeline/definition.js';
-import { Destinations, type DestinationStatus } from '../../src/pipeline/destinations.js';
+import {
+  Destinations,
+  type DestinationStatus,
+} from '../../src/pipeline/destination/destinations.js';
 import { startApplication, type TestApplication } from '../support/application.js';
 import { ScriptedReceiver } from '../support/scripted-receiver.js';
 import { until } from '../support/until.js';

@@ -1,4 +1,4 @@
-import { failureOf } from '../../src/pipeline/failure-of.js';
+import { failureOf } from '../../src/pipeline/destination/failure-of.js';
 import { PipelineFunctionError } from '../../src/pipeline/pipeline-function.error.js';
 import { StageHarness } from '../support/stage-harness.js';
 

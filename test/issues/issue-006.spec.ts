@@ -1,7 +1,7 @@
 import { getMaxListeners } from 'node:events';
 import { IntakeContext } from '../../src/gateway/intake-context.js';
 import { ENVELOPE } from '../../src/gateway/record-form.js';
-import { RecordRate } from '../../src/gateway/record-rate.js';
+import { RecordRate } from '../../src/gateway/tenants/record-rate.js';
 import { FakeClock } from '../support/fake-clock.js';
 
 describe('the signal of a request', () => {

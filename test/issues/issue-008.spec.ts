@@ -1,4 +1,4 @@
-import { isSafeNumber } from '../../src/gateway/json-number.js';
+import { isSafeNumber } from '../../src/gateway/json/json-number.js';
 
 describe('A number that is too small for its digits', () => {
   it('is refused, since it would be written again with other ones', () => {

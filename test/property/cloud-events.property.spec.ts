@@ -1,6 +1,10 @@
 import fc from 'fast-check';
-import { ATTRIBUTE_PREFIX, checkEvent, envelopeOf } from '../../src/gateway/cloud-event.js';
-import { attributesOf } from '../../src/gateway/event-headers.js';
+import {
+  ATTRIBUTE_PREFIX,
+  checkEvent,
+  envelopeOf,
+} from '../../src/gateway/cloud-events/cloud-event.js';
+import { attributesOf } from '../../src/gateway/cloud-events/event-headers.js';
 import { type Envelope, isIssues } from '../../src/gateway/records.schema.js';
 
 /** Text as the specification allows it: no control characters, no halves of pairs, no non-characters. */

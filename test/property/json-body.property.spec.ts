@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { parseJsonBody } from '../../src/gateway/json-body.js';
-import { isSafeNumber } from '../../src/gateway/json-number.js';
-import { isPlainJson } from '../../src/gateway/json-scan.js';
-import { LineSplitter, TOO_LONG } from '../../src/gateway/ndjson.js';
+import { parseJsonBody } from '../../src/gateway/json/json-body.js';
+import { isSafeNumber } from '../../src/gateway/json/json-number.js';
+import { isPlainJson } from '../../src/gateway/json/json-scan.js';
+import { LineSplitter, TOO_LONG } from '../../src/gateway/json/ndjson.js';
 
 /** A JSON value as text whose numbers and escapes are spelled as a sender may spell them. */
 const stringText = fc

@@ -1,8 +1,8 @@
 import {
   DestinationGuard,
   type DestinationGuardOptions,
-} from '../../src/pipeline/destination-guard.js';
-import type { DestinationGuardSettings } from '../../src/pipeline/destination-guard.options.js';
+} from '../../src/pipeline/destination/destination-guard.js';
+import type { DestinationGuardSettings } from '../../src/pipeline/destination/destination-guard.options.js';
 import { FakeClock } from './fake-clock.js';
 
 export const GUARD_SETTINGS: DestinationGuardSettings = {

@@ -1,4 +1,4 @@
-import type { Failure } from '../../src/pipeline/failure.js';
+import type { Failure } from '../../src/pipeline/destination/failure.js';
 import type { PipelineRecord } from '../../src/pipeline/record.js';
 import type { DeliveryOutcome, Sink } from '../../src/final-sink/sinks/sink.js';
 

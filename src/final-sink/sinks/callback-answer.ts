@@ -1,5 +1,5 @@
 import { kindOfAnswer } from '../../pipeline/answer-kind.js';
-import type { Failure } from '../../pipeline/failure.js';
+import type { Failure } from '../../pipeline/destination/failure.js';
 import type { DeliveryOutcome } from './sink.js';
 
 /** Not sent, or cut off by us: the request itself is what can't be made. */

@@ -9,8 +9,8 @@ import type {
 import {
   breakerOptionsOf,
   type DestinationGuardSettings,
-} from '../../pipeline/destination-guard.options.js';
-import type { DestinationState } from '../../pipeline/destinations.js';
+} from '../../pipeline/destination/destination-guard.options.js';
+import type { DestinationState } from '../../pipeline/destination/destinations.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
 import { outgoingOf } from './outgoing.js';
 import type { DeliveryContext, DeliveryOutcome, Sink, SinkStatus } from './sink.js';

@@ -1,5 +1,5 @@
 import type { CircuitBreaker } from '#libs/flow-control';
-import type { Failure } from '../../pipeline/failure.js';
+import type { Failure } from '../../pipeline/destination/failure.js';
 import { payloadBytes } from '../../pipeline/payload-bytes.js';
 import { isUnawaited } from '../../pipeline/promise-like.js';
 import type { PipelineRecord } from '../../pipeline/record.js';

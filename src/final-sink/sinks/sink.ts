@@ -1,6 +1,6 @@
 import type { CircuitBreaker } from '#libs/flow-control';
-import type { DestinationStatus } from '../../pipeline/destinations.js';
-import type { Failure } from '../../pipeline/failure.js';
+import type { DestinationStatus } from '../../pipeline/destination/destinations.js';
+import type { Failure } from '../../pipeline/destination/failure.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
 
 /** What a destination said about one record. */

@@ -8,7 +8,7 @@ import type {
   Transactions,
 } from '#libs/kafka';
 import type { Acknowledgments } from '../../ledger/acknowledgments.port.js';
-import type { DestinationState } from '../../pipeline/destinations.js';
+import type { DestinationState } from '../../pipeline/destination/destinations.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
 import { InputLane, type LaneCut } from './input-lane.js';
 import type { DeliveryContext, DeliveryOutcome, Sink, SinkStatus } from './sink.js';

@@ -1,9 +1,9 @@
-import type { ValidationIssue } from '../pipeline/record.js';
+import type { ValidationIssue } from '../../pipeline/record.js';
 import { ATTRIBUTE_PREFIX } from './cloud-event.js';
 import { areAttributes, checkAttributes, type EventAttributes } from './event-attributes.js';
-import { escapePointer } from './json-issues.js';
-import type { HeaderFields } from './request-headers.js';
-import { invalidRecord } from './request-error.js';
+import { escapePointer } from '../json/json-issues.js';
+import type { HeaderFields } from '../request-headers.js';
+import { invalidRecord } from '../request-error.js';
 
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const NOT_DECODED = 'must be percent-encoded UTF-8 where it is not printable ASCII';

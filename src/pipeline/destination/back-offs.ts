@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#libs/flow-control';
-import { takeDue } from './expiry.js';
+import { takeDue } from '../expiry.js';
 
 interface Group<T> {
   readonly items: T[];

@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '#libs/flow-control';
 import { withoutByteOrderMark } from './json-body.js';
 import { type Line, LineSplitter, TOO_LONG } from './ndjson.js';
-import type { StreamEnd } from './records.schema.js';
-import { RequestError } from './request-error.js';
+import type { StreamEnd } from '../records.schema.js';
+import { RequestError } from '../request-error.js';
 
 /** A sender that is silent for longer is taken to have finished. */
 export const STREAM_IDLE_MS = 30_000;

@@ -1,6 +1,6 @@
-import type { ValidationIssue } from '../pipeline/record.js';
-import { escapePointer } from './json-issues.js';
-import { parseTimestamp } from './timestamp.js';
+import type { ValidationIssue } from '../../pipeline/record.js';
+import { escapePointer } from '../json/json-issues.js';
+import { parseTimestamp } from '../timestamp.js';
 
 /** The attributes of a CloudEvent by name, each as its canonical text. */
 export type EventAttributes = ReadonlyMap<string, string>;

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { parseIngestTokens } from '../config/ingest-tokens.js';
-import { SERVICE_OPTIONS, type ServiceOptions } from '../config/service.options.js';
-import { RequestError } from './request-error.js';
-import { type HeaderFields, tenantOf } from './request-headers.js';
+import { parseIngestTokens } from '../../config/ingest-tokens.js';
+import { SERVICE_OPTIONS, type ServiceOptions } from '../../config/service.options.js';
+import { RequestError } from '../request-error.js';
+import { type HeaderFields, tenantOf } from '../request-headers.js';
 
 const BEARER = /^Bearer +(\S+)$/i;
 const KEY_BYTES = 32;

@@ -1,16 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BackPressureController } from '../../libs/back-pressure/src/index.js';
-import { backPressureOptions, stagesWith } from '../../test/support/back-pressure.js';
-import { FakeClock } from '../../test/support/fake-clock.js';
-import { makeRecord } from '../../test/support/ledger.js';
-import { temporaryFolder } from '../../test/support/service.js';
-import { boundsOptions } from '../config/bounds.options.js';
-import { serviceOptions } from '../config/service.options.js';
-import { InFlight } from '../pipeline/in-flight.js';
-import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { GatewayLimits } from './gateway.limits.js';
-import { gatewayOptions } from './gateway.options.js';
+import { BackPressureController } from '../../../libs/back-pressure/src/index.js';
+import { backPressureOptions, stagesWith } from '../../../test/support/back-pressure.js';
+import { FakeClock } from '../../../test/support/fake-clock.js';
+import { makeRecord } from '../../../test/support/ledger.js';
+import { temporaryFolder } from '../../../test/support/service.js';
+import { boundsOptions } from '../../config/bounds.options.js';
+import { serviceOptions } from '../../config/service.options.js';
+import { InFlight } from '../../pipeline/in-flight.js';
+import { StageRuntime } from '../../pipeline/stage-runtime.js';
+import { GatewayLimits } from '../gateway.limits.js';
+import { gatewayOptions } from '../gateway.options.js';
 import { MOST_TENANTS, TenantQuotas } from './tenant-quotas.js';
 
 describe('TenantQuotas', () => {

@@ -1,6 +1,6 @@
-import { FakeClock } from '../../test/support/fake-clock.js';
-import { GUARD_SETTINGS, makeGuard } from '../../test/support/guard.js';
-import { makeRecord } from '../../test/support/ledger.js';
+import { FakeClock } from '../../../test/support/fake-clock.js';
+import { GUARD_SETTINGS, makeGuard } from '../../../test/support/guard.js';
+import { makeRecord } from '../../../test/support/ledger.js';
 import type { DestinationGuard } from './destination-guard.js';
 import type { Failure } from './failure.js';
 import type { GuardedCall } from './guarded-call.js';

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { SERVICE_OPTIONS, type ServiceOptions } from '../config/service.options.js';
-import { OTHER_TENANTS, readTenantsFile, type TenantRule } from '../config/tenants-file.js';
-import { InFlight } from '../pipeline/in-flight.js';
-import type { PipelineRecord } from '../pipeline/record.js';
-import { GatewayLimits } from './gateway.limits.js';
+import { SERVICE_OPTIONS, type ServiceOptions } from '../../config/service.options.js';
+import { OTHER_TENANTS, readTenantsFile, type TenantRule } from '../../config/tenants-file.js';
+import { InFlight } from '../../pipeline/in-flight.js';
+import type { PipelineRecord } from '../../pipeline/record.js';
+import { GatewayLimits } from '../gateway.limits.js';
 import { RecordRate } from './record-rate.js';
 import { TenantQuota } from './tenant-quota.js';
 

@@ -9,8 +9,8 @@ import {
 import type { OutagePolicy } from './destination-guard.options.js';
 import type { FailedAttemptEnd } from './destinations.js';
 import { asOutage, type Failure } from './failure.js';
-import type { PipelineRecord } from './record.js';
-import type { StageId } from './stage.js';
+import type { PipelineRecord } from '../record.js';
+import type { StageId } from '../stage.js';
 
 export interface RetryPolicyOptions {
   readonly stage: StageId;

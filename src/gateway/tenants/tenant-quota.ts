@@ -1,6 +1,6 @@
 import { RateLimitedError } from '#libs/back-pressure';
-import type { TenantRule } from '../config/tenants-file.js';
-import { PRIORITIES, type Priority } from '../pipeline/record.js';
+import type { TenantRule } from '../../config/tenants-file.js';
+import { PRIORITIES, type Priority } from '../../pipeline/record.js';
 import type { RecordRate } from './record-rate.js';
 
 /** Room comes with an end of one of the tenant's records; nobody can say when. */

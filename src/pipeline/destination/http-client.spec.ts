@@ -1,6 +1,6 @@
-import { FakeClock } from '../../test/support/fake-clock.js';
-import { ScriptedReceiver } from '../../test/support/scripted-receiver.js';
-import { until } from '../../test/support/until.js';
+import { FakeClock } from '../../../test/support/fake-clock.js';
+import { ScriptedReceiver } from '../../../test/support/scripted-receiver.js';
+import { until } from '../../../test/support/until.js';
 import { failureOf } from './failure-of.js';
 import { type HttpClient, httpClient } from './http-client.js';
 import { HttpPools } from './http-pools.js';

@@ -1,4 +1,4 @@
-import { FakeClock } from '../../test/support/fake-clock.js';
+import { FakeClock } from '../../../test/support/fake-clock.js';
 import { BackOffs } from './back-offs.js';
 
 describe('BackOffs', () => {

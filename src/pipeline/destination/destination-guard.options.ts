@@ -1,4 +1,4 @@
-import { choice, ratio, wholeNumber } from '../config/option.js';
+import { choice, ratio, wholeNumber } from '../../config/option.js';
 
 /** What to do with a record while its destination is away: let it wait at no cost, or charge every failure. */
 export const OUTAGE_POLICIES = ['hold', 'dead-letter'] as const;

@@ -1,6 +1,6 @@
 import { checkEvent, isJsonType } from './cloud-event.js';
 import { attributesOf, decodeAttribute, isBinaryEvent } from './event-headers.js';
-import type { RequestError } from './request-error.js';
+import type { RequestError } from '../request-error.js';
 
 const EVENT = { specversion: '1.0', id: 'a-1', source: '/shop', type: 'order.placed' };
 const event = (change: object = {}): unknown => ({ ...EVENT, data: { n: 1 }, ...change });

@@ -1,5 +1,5 @@
-import { FakeClock } from '../../test/support/fake-clock.js';
-import { makeRecord } from '../../test/support/ledger.js';
+import { FakeClock } from '../../../test/support/fake-clock.js';
+import { makeRecord } from '../../../test/support/ledger.js';
 import type { OutagePolicy } from './destination-guard.options.js';
 import type { Failure } from './failure.js';
 import { RetryPolicy } from './retry-policy.js';

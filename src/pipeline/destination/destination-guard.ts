@@ -3,9 +3,9 @@ import { breakerOptionsOf, type DestinationGuardSettings } from './destination-g
 import type { DestinationCondition, GuardSnapshot } from './destinations.js';
 import type { Failure } from './failure.js';
 import { CallLog, GuardedCall } from './guarded-call.js';
-import type { PipelineRecord } from './record.js';
+import type { PipelineRecord } from '../record.js';
 import { type Attempts, type Consequence, RetryPolicy } from './retry-policy.js';
-import type { StageId } from './stage-id.js';
+import type { StageId } from '../stage-id.js';
 
 export interface DestinationGuardOptions {
   readonly stage: StageId;

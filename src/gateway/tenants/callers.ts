@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IngestTokens } from './ingest-tokens.js';
-import type { HeaderFields } from './request-headers.js';
+import type { HeaderFields } from '../request-headers.js';
 import type { TenantQuota } from './tenant-quota.js';
 import { TenantQuotas } from './tenant-quotas.js';
 

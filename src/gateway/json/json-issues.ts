@@ -1,7 +1,7 @@
-import type { ValidationIssue } from '../pipeline/record.js';
+import type { ValidationIssue } from '../../pipeline/record.js';
 import { isSafeNumber } from './json-number.js';
 import { MAX_NESTING } from './json-scan.js';
-import { UNSAFE_NUMBER } from './request-error.js';
+import { UNSAFE_NUMBER } from '../request-error.js';
 
 const ZERO_CHARACTER = 'must not hold the character U+0000';
 const LONE_SURROGATE = 'must not hold half of a surrogate pair';

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import type { ValidationIssue } from '../pipeline/record.js';
+import type { ValidationIssue } from '../../pipeline/record.js';
 import { jsonIssues } from './json-issues.js';
 import { isPlainJson } from './json-scan.js';
-import { RequestError } from './request-error.js';
+import { RequestError } from '../request-error.js';
 
 export interface JsonBody {
   readonly value: unknown;

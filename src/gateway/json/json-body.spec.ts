@@ -1,5 +1,5 @@
 import { parseJsonBody, withoutByteOrderMark } from './json-body.js';
-import { RequestError } from './request-error.js';
+import { RequestError } from '../request-error.js';
 
 const parse = (text: string) => parseJsonBody(Buffer.from(text));
 const pathsIn = (text: string) => parse(text).issues.map(({ path }) => path);

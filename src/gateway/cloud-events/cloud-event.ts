@@ -1,9 +1,9 @@
-import type { ValidationIssue } from '../pipeline/record.js';
+import type { ValidationIssue } from '../../pipeline/record.js';
 import { areAttributes, checkAttributes, type EventAttributes } from './event-attributes.js';
-import { parseJsonBody } from './json-body.js';
-import type { Envelope } from './records.schema.js';
-import { RequestError } from './request-error.js';
-import { eventIdentityOf } from './request-key.js';
+import { parseJsonBody } from '../json/json-body.js';
+import type { Envelope } from '../records.schema.js';
+import { RequestError } from '../request-error.js';
+import { eventIdentityOf } from '../request-key.js';
 
 /** What follows `ce-` in the name of a record's header is the name of the attribute. */
 export const ATTRIBUTE_PREFIX = 'ce-';

@@ -1,7 +1,7 @@
-import { asSqlState } from '../database/sql-state.js';
-import { kindOfAnswer } from './answer-kind.js';
+import { asSqlState } from '../../database/sql-state.js';
+import { kindOfAnswer } from '../answer-kind.js';
 import type { Failure } from './failure.js';
-import { UnsafeNumberError } from './unsafe-number.error.js';
+import { UnsafeNumberError } from '../unsafe-number.error.js';
 import { UnusableResultError } from './unusable-result.error.js';
 
 /** Nobody answered: refused, unreachable, unknown, cut off. */
