@@ -16,6 +16,7 @@ import { quietLogger } from '../support/kafka-source.js';
 import { TestKafka, testBrokers, uniqueName } from '../support/kafka.js';
 import { startLedger, type TestLedger } from '../support/ledger.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { until } from '../support/until.js';
 import { sinkContract, type SinkUnderTest } from './sink.contract.js';
 
 const MAX_MESSAGE_BYTES = 20_000;
@@ -76,6 +77,13 @@ describe('TransactionalKafkaSink on a real broker', () => {
           onReady,
         }),
     });
+    const acknowledged = new Set<string>();
+    const deliver = sink.deliver.bind(sink);
+    sink.deliver = async (records, context) => {
+      const outcomes = await deliver(records, context);
+      records.forEach(({ id }, k) => outcomes[k]!.kind === 'acknowledged' && acknowledged.add(id));
+      return outcomes;
+    };
     sinks.push(sink);
     await sink.start();
     const partition = await KafkaPartition.take(books.kafkaBooks, input);
@@ -97,7 +105,15 @@ describe('TransactionalKafkaSink on a real broker', () => {
       accepted,
       refusable: (fields) =>
         accepted({ ...fields, body: Buffer.alloc(2 * MAX_MESSAGE_BYTES, 'x') }),
-      delivered: async () => (await kafka.readAll(output)).map(({ recordId }) => recordId!),
+      // Committed is not yet readable: the broker writes the markers a moment after its answer.
+      delivered: () =>
+        until(
+          async () => {
+            const ids = (await kafka.readAll(output)).map(({ recordId }) => recordId!);
+            return [...acknowledged].every((id) => ids.includes(id)) ? ids : undefined;
+          },
+          { what: 'the markers of what is committed' },
+        ),
       endOf: async ({ id }) => {
         const place = books.ledger.kafkaMarks.locate(id)!;
         return place.mark.books.has(place.offset) ? 'acknowledged' : undefined;
