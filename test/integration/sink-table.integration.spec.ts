@@ -23,6 +23,18 @@ describe('The table of the Postgres sink', () => {
     expect((await db.pool.query('SELECT * FROM orders')).rows).toEqual([]);
   });
 
+  it('is not waited for while somebody has locked it: the service starts, and its records wait', async () => {
+    await ensureSinkTable(db.pool, 'orders');
+    const holder = new Client({ connectionString: db.url });
+    await holder.connect();
+    try {
+      await holder.query('BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
+      await expect(ensureSinkTable(db.pool, 'orders')).resolves.toBeUndefined();
+    } finally {
+      await holder.end();
+    }
+  });
+
   it.each([
     [
       'has columns of its own, if they have a default or may be empty',
