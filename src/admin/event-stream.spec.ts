@@ -2,6 +2,9 @@ import { EventEmitter } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { BackPressureEvents } from '#libs/back-pressure';
 import { FakeClock } from '../../test/support/fake-clock.js';
+import { DeadLetterEvents } from '../dead-letters/dead-letter.events.js';
+import type { DeadLetterStore } from '../dead-letters/dead-letter-store.js';
+import { destinationStatus } from '../../test/support/destination-status.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
 import { EventStream, MAX_LISTENERS } from './event-stream.js';
 import type { StatusReader } from './status-reader.js';
@@ -17,7 +20,9 @@ function setUp(snapshot: object = { state: 'running' }) {
       return snapshot;
     },
   } as unknown as StatusReader;
-  return { clock, events, runtime, stream: new EventStream(runtime, status), reads: () => reads };
+  const letters = { events: new DeadLetterEvents() };
+  const stream = new EventStream(runtime, status, letters as DeadLetterStore);
+  return { clock, events, runtime, letters, stream, reads: () => reads };
 }
 
 /** What has arrived so far; unread when nobody calls this. */
@@ -70,6 +75,45 @@ describe('EventStream', () => {
     runtime.pauses.set(['pipeline']);
     const names = [...textOf(listener).matchAll(/^event: (.*)$/gm)].map((match) => match[1]);
     expect(names).toEqual(['trigger', 'trigger-cleared', 'level', 'pauses']);
+  });
+
+  it('tells what happens to dead letters as it comes', () => {
+    const { letters, stream } = setUp();
+    const listener = opened(stream);
+    textOf(listener);
+    letters.events.emit('added', 2);
+    letters.events.emit('redriven', 1);
+    expect(textOf(listener)).toBe(
+      'event: dead-letters\ndata: {"change":"added","letters":2}\n\n' +
+        'event: dead-letters\ndata: {"change":"redriven","letters":1}\n\n',
+    );
+  });
+
+  it('tells once a second what is new of a destination, and nothing of one without news', () => {
+    const { clock, runtime, stream } = setUp();
+    let now = destinationStatus({ state: 'ready', breaker: 'closed', retried: 3 });
+    runtime.destinations.add(() => now);
+    const listener = opened(stream);
+    const newsIn = (): object[] =>
+      [...textOf(listener).matchAll(/^event: destination\ndata: (.*)$/gm)].map(
+        ([, data]) => JSON.parse(data!) as object,
+      );
+    clock.advance(1000);
+    expect(newsIn()).toEqual([]);
+    now = destinationStatus({ state: 'ready', breaker: 'closed', retried: 5 });
+    clock.advance(1000);
+    expect(newsIn()).toEqual([
+      {
+        name: 'callback',
+        kind: 'sink',
+        state: 'ready',
+        breaker: 'closed',
+        failedAttempts: { retried: 2 },
+      },
+    ]);
+    now = destinationStatus({ state: 'away', breaker: 'open', retried: 5 });
+    clock.advance(2000);
+    expect(newsIn()).toMatchObject([{ state: 'away', breaker: 'open', failedAttempts: {} }]);
   });
 
   it('refuses one listener too many, and takes one when another has left (ES2)', async () => {

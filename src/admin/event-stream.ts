@@ -1,6 +1,6 @@
 /**
- * The events of this replica for whoever listens (server-sent events): one snapshot a second, and triggers, levels and
- * pauses as they come.
+ * The events of this replica for whoever listens (server-sent events): one snapshot a second, with what is new of the
+ * destinations since the last one; triggers, levels, pauses and what happens to dead letters as they come.
  *
  * ES1 a snapshot is made once a second for all listeners together, and not at all while nobody listens.
  * ES2 at most `MAX_LISTENERS` listen; one more is refused.
@@ -10,7 +10,9 @@
 import { Readable } from 'node:stream';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { Clock, Timer } from '#libs/flow-control';
+import { DeadLetterStore } from '../dead-letters/dead-letter-store.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
+import { DestinationLog } from './destination-news.js';
 import { StatusReader } from './status-reader.js';
 
 export const MAX_LISTENERS = 32;
@@ -18,24 +20,40 @@ export const MAX_LISTENERS = 32;
 const MOST_UNREAD_BYTES = 256 * 1024;
 const SNAPSHOT_EVERY_MS = 1000;
 
-type EventName = 'snapshot' | 'trigger' | 'trigger-cleared' | 'level' | 'pauses' | 'lifecycle';
+type EventName =
+  | 'snapshot'
+  | 'destination'
+  | 'trigger'
+  | 'trigger-cleared'
+  | 'level'
+  | 'pauses'
+  | 'dead-letters'
+  | 'lifecycle';
+
+const LETTER_CHANGES = ['added', 'redrive', 'redriven', 'returned', 'discarded'] as const;
 
 @Injectable()
 export class EventStream implements OnModuleDestroy {
   private readonly listeners = new Set<Readable>();
   private readonly clock: Clock;
+  private readonly destinations: DestinationLog;
   private timer: Timer | undefined;
   private state: 'open' | 'ended' = 'open';
 
   constructor(
     runtime: StageRuntime,
     private readonly status: StatusReader,
+    letters: DeadLetterStore,
   ) {
     this.clock = runtime.clock;
+    this.destinations = new DestinationLog(() => runtime.destinations.all());
     const { events } = runtime.controller;
     events.on('trigger', (change) => this.send('trigger', change));
     events.on('triggerCleared', (change) => this.send('trigger-cleared', change));
     events.on('level', (change) => this.send('level', change));
+    for (const change of LETTER_CHANGES) {
+      letters.events.on(change, (count) => this.send('dead-letters', { change, letters: count }));
+    }
     runtime.pauses.onChange(() => this.send('pauses', { paused: runtime.pauses.all() }));
   }
 
@@ -53,7 +71,10 @@ export class EventStream implements OnModuleDestroy {
     stream.once('close', () => this.leave(stream));
     this.listeners.add(stream);
     stream.push(textOf('snapshot', this.status.read()));
-    if (this.timer === undefined) this.schedule();
+    if (this.timer === undefined) {
+      this.destinations.begin();
+      this.schedule();
+    }
     return stream;
   }
 
@@ -68,6 +89,7 @@ export class EventStream implements OnModuleDestroy {
   private schedule(): void {
     this.timer = this.clock.setTimer(SNAPSHOT_EVERY_MS, () => {
       this.send('snapshot', this.status.read());
+      for (const news of this.destinations.look()) this.send('destination', news);
       this.schedule();
     });
   }

@@ -15,7 +15,8 @@ export class EventsController {
 
   @Get('events')
   @DescribeAdmin({
-    summary: 'Server-sent events: a snapshot a second; triggers, levels and pauses as they come.',
+    summary:
+      'Server-sent events: a snapshot a second, and what is new of the destinations; triggers, levels, pauses and dead letters as they come.',
     answer: {
       description:
         '`snapshot` has the data of GET /v1/admin/pipeline without conservation. Who reads too slowly is cut off.',

@@ -1,3 +1,4 @@
+import type { DestinationNews } from '../../src/admin/destination-news.js';
 import { EventListener } from '../support/event-listener.js';
 import { getJson, pipelineFile } from '../support/kafka-flow.js';
 import { testBrokers, TestKafka, uniqueName } from '../support/kafka.js';
@@ -204,6 +205,9 @@ describe('The first day: REST and Kafka in, a callback receiver that fails, goes
     pipeline.remove();
   });
 
+  const ofCallback = (): DestinationNews[] =>
+    events.named('destination').filter(({ name }) => name === 'callback') as never;
+
   it('30 % of the deliveries fail: they are sent again within the budget, each key in its order (DG4, CS1)', async () => {
     let failed = 0;
     answerAll((_, index) => {
@@ -227,6 +231,9 @@ describe('The first day: REST and Kafka in, a callback receiver that fails, goes
       guard: { breaker: { state: 'closed', opened: 0 }, budget: { refused: 0 } },
     });
     expect(await letters()).toEqual([]);
+    await until(() => ofCallback().some(({ failedAttempts }) => failedAttempts['retried']), {
+      what: 'an event of retries',
+    });
     expectOrder(receiver.requests);
   });
 
@@ -278,6 +285,7 @@ describe('The first day: REST and Kafka in, a callback receiver that fails, goes
       what: 'an event of the pressure',
     });
     expect(events.named('trigger').map(({ stage }) => stage)).toContain('FinalSink');
+    expect(ofCallback().map(({ breaker }) => breaker)).toContain('open');
   });
 
   it('the receiver comes back: everything drains, each record once and each key in its order (FS2)', async () => {
@@ -298,6 +306,9 @@ describe('The first day: REST and Kafka in, a callback receiver that fails, goes
     });
     await until(() => events.named('level').at(-1)?.['to'] === 'healthy', {
       what: 'the event of its end',
+    });
+    await until(() => ofCallback().at(-1)?.breaker === 'closed', {
+      what: 'the event of the breaker that has closed',
     });
     expect(new Set(delivered)).toEqual(new Set(accepted.keys()));
     expect(await letters()).toEqual([]);
@@ -332,6 +343,8 @@ describe('The first day: REST and Kafka in, a callback receiver that fails, goes
     await allDelivered();
     expect(await letters()).toEqual([]);
     expect(await metric('pipeline_dead_letters_redriven_total')).toBe(1);
+    const changes = events.named('dead-letters').map(({ change }) => change);
+    expect(changes).toEqual(['added', 'redrive', 'redriven']);
   });
 
   it('in the end the books are balanced: nothing is lost, nothing is spurious, nothing waits', async () => {
