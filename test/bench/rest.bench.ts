@@ -10,7 +10,7 @@ import { alternate, type Comparison, section } from './rounds.js';
 const ROUNDS = 3;
 const DURATION_MS = 3000;
 /** Long enough for the code of our service to be compiled and for its pools to be at their size. */
-const WARM_UP_MS = 6000;
+const WARM_UP_MS = 12_000;
 const CONNECTIONS = 64;
 const BATCH_CONNECTIONS = 4;
 const BATCH_LINES = 1000;
