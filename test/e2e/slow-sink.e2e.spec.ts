@@ -68,15 +68,20 @@ class Load {
   }
 }
 
-/** Notes when each stage's credits ran out for the first time. */
-async function watchCredits(service: Service, isOver: () => boolean): Promise<StageId[]> {
-  const order: StageId[] = [];
-  while (!isOver()) {
+/** The stages in the order since when their credits have been spent, without a break, once that holds for all. */
+async function watchCredits(
+  service: Service,
+  isOver: (spent: readonly StageId[]) => boolean,
+): Promise<StageId[]> {
+  let order: StageId[] = [];
+  while (order.length < STAGE_IDS.length && !isOver(order)) {
     const { stages } = await pipelineOf(service);
-    const spent = stages.filter(({ credits }) => credits.outstanding >= credits.limit);
+    const spent = stages
+      .filter(({ credits }) => credits.outstanding >= credits.limit)
+      .map(({ stage }) => stage);
+    order = order.filter((stage) => spent.includes(stage));
     // Downstream first among those seen in the same look: a pool can't fill before the one it feeds.
-    for (const { stage } of spent.reverse()) if (!order.includes(stage)) order.push(stage);
-    if (order.length === STAGE_IDS.length) return order;
+    for (const stage of spent.toReversed()) if (!order.includes(stage)) order.push(stage);
   }
   return order;
 }
@@ -95,6 +100,8 @@ describe('A stuck sink', () => {
   let database: TestDatabase;
   let service: Service;
   let client: Client;
+  let load: Load;
+  const runs: Promise<void>[] = [];
 
   beforeAll(async () => {
     database = await createTestDatabase();
@@ -108,38 +115,57 @@ describe('A stuck sink', () => {
       Object.entries(SMALL_BUFFERS).map(([name, value]) => [name, String(value)]),
     );
     service = await startService({ env: { ...env, DATABASE_URL: database.url } });
+    load = new Load(service.url);
   });
 
   afterAll(async () => {
+    load?.stop();
+    await client?.end(); // Unlocks the table.
+    await Promise.allSettled(runs);
     await service?.stop();
-    await client?.end();
     await database?.drop();
   });
+
+  const refused = async (more: number): Promise<void> => {
+    const before = load.refusals.length;
+    await until(() => load.refusals.length >= before + more, {
+      deadlineMs: 60_000,
+      what: `${more} more refusals`,
+    });
+  };
 
   it('spends the credits from the sink to the gateway, refuses with a reason, and loses nothing', async () => {
     await client.query('BEGIN');
     await client.query('LOCK TABLE delivered IN ACCESS EXCLUSIVE MODE');
 
-    const load = new Load(service.url);
-    const runs = Array.from({ length: KEYS * 4 }, (_, i) => load.run(`customer-${i}`));
+    // A trickle first, so that no burst fills a pool before the one that it feeds.
+    runs.push(load.run('customer-0'));
     let isOver = false;
     const deadline = setTimeout(() => {
       isOver = true;
     }, 30_000);
-    const spent = await watchCredits(service, () => isOver);
+    const spent = await watchCredits(service, (spentNow) => {
+      if (spentNow.length === 3 && runs.length === 1) {
+        for (let i = 1; i < KEYS * 4; i += 1) runs.push(load.run(`customer-${i}`));
+      }
+      return isOver;
+    });
     clearTimeout(deadline);
     expect(spent).toEqual(STAGE_IDS.toReversed());
 
+    await refused(500); // The young generation has its size by then.
     const before = residentBytes(service.pid);
-    const refusedBefore = load.refusals.length;
-    await until(() => load.refusals.length > refusedBefore + 500, {
-      deadlineMs: 60_000,
-      what: '500 more refusals',
-    });
+    await refused(2000);
     expect(residentBytes(service.pid) - before).toBeLessThan(64 * 1024 * 1024);
-    const status = await pipelineOf(service);
-    expect(status.level).toBe('critical');
+    const status = await until(
+      async () => {
+        const document = await pipelineOf(service);
+        return document.level === 'critical' ? document : undefined;
+      },
+      { deadlineMs: 30_000, what: 'the pressure is critical' },
+    );
     expect(status.bottleneck?.stage).toBe('FinalSink');
+    const refusal = load.refusals.at(-1)!;
     for (const { credits } of status.stages) {
       expect(credits.outstanding).toBeLessThanOrEqual(credits.capacity);
     }
@@ -161,7 +187,6 @@ describe('A stuck sink', () => {
     expect(drained.stages.map(({ credits }) => credits.outstanding)).toEqual([0, 0, 0, 0, 0]);
     await expectDeliveredOnceInOrder(client, load);
 
-    const refusal = load.refusals.at(-1)!;
     expect(refusal).toMatchObject({ status: 429, stage: 'FinalSink' });
     expect(refusal['signal']).toEqual(expect.any(String));
     expect(refusal['retryAfterMs']).toBeGreaterThanOrEqual(1000);
