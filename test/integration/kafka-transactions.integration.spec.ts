@@ -167,7 +167,7 @@ describe('transactions on a real broker', () => {
     async () => {
       const result = await give(started(), some(3), 3n);
       if (result.kind !== 'committed') throw new Error(result.kind);
-      const read = await kafka.readAll(topic);
+      const read = await kafka.readCommitted(topic, 3);
       for (const [i, place] of result.places.entries()) {
         const found = read.find(
           ({ partition, offset }) =>

@@ -154,6 +154,20 @@ export class TestKafka {
       .map(({ offset }) => Number(offset));
   }
 
+  /**
+   * `readAll`, once there are so many records: the broker writes the markers of a transaction, which its records become
+   * readable by, a moment after it has answered the commit.
+   */
+  readCommitted(topic: string, count: number): Promise<ReadRecord[]> {
+    return until(
+      async () => {
+        const read = await this.readAll(topic);
+        return read.length >= count ? read : undefined;
+      },
+      { what: `${count} committed records` },
+    );
+  }
+
   /** Reads a topic from its beginning to its present end, in the order of each partition. */
   async readAll(topic: string): Promise<ReadRecord[]> {
     const ends = await this.admin.fetchTopicOffsets(topic);
