@@ -3,7 +3,7 @@ import {
   createKafka,
   createTransactionClient,
   type OrderedCompletion,
-  patchAbortedRecords,
+  patchFetchDecoding,
   registerCodecs,
   TopicCheck,
   Transactions,
@@ -32,7 +32,7 @@ describe('TransactionalKafkaSink on a real broker', () => {
 
   beforeAll(async () => {
     registerCodecs({ maxDecompressedBytes: 64 * 1_048_576 });
-    patchAbortedRecords(quietLogger);
+    patchFetchDecoding(quietLogger);
     [kafka, database] = await Promise.all([TestKafka.connect(), createTestDatabase()]);
     books = await startLedger(database.url);
   });

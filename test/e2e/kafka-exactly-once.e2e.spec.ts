@@ -1,4 +1,4 @@
-import { patchAbortedRecords } from '#libs/kafka';
+import { patchFetchDecoding } from '#libs/kafka';
 import { type Broker, createBroker } from '../support/kafka-broker.mjs';
 import {
   type AdminDocument,
@@ -82,7 +82,7 @@ describe('Exactly-once mode', () => {
     });
 
   beforeAll(async () => {
-    patchAbortedRecords(quietLogger);
+    patchFetchDecoding(quietLogger);
     [broker, database] = await Promise.all([createBroker(), createTestDatabase()]);
     kafka = await TestKafka.connect({ brokers: [broker.brokers] });
     input = await kafka.createTopic(PARTITIONS);

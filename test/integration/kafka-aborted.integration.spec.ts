@@ -1,5 +1,5 @@
 import kafkajs, { type Producer } from 'kafkajs';
-import { patchAbortedRecords } from '#libs/kafka';
+import { patchFetchDecoding } from '#libs/kafka';
 import { quietLogger } from '../support/kafka-source.js';
 import { TestKafka, testBrokers, uniqueName } from '../support/kafka.js';
 
@@ -25,7 +25,7 @@ describe('Two producers that abort on one partition, on a real broker', () => {
   };
 
   beforeAll(async () => {
-    patchAbortedRecords(quietLogger);
+    patchFetchDecoding(quietLogger);
     kafka = await TestKafka.connect();
   });
   afterAll(async () => {

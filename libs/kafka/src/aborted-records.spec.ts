@@ -1,9 +1,4 @@
-import {
-  type FetchedMessage,
-  type FetchedPartition,
-  hideAborted,
-  patchAbortedRecords,
-} from './aborted-records.js';
+import { type AbortedTransaction, type FetchedMessage, hideAborted } from './aborted-records.js';
 
 const record = (offset: number, producerId: string, key: Buffer | null = null): FetchedMessage => ({
   offset: String(offset),
@@ -18,10 +13,15 @@ const aborted = (producerId: string, firstOffset: number) => ({
   producerId,
   firstOffset: String(firstOffset),
 });
+interface Fetched {
+  readonly messages: readonly FetchedMessage[];
+  readonly abortedTransactions: readonly AbortedTransaction[];
+}
+
 /** Offsets that a handler would see. */
-function seen(partition: FetchedPartition): number[] {
-  hideAborted(partition);
-  return partition.messages
+function seen({ messages, abortedTransactions }: Fetched): number[] {
+  hideAborted(messages, abortedTransactions);
+  return messages
     .filter(({ isControlRecord }) => isControlRecord !== true)
     .map(({ offset }) => Number(offset));
 }
@@ -56,15 +56,6 @@ describe('records of aborted transactions', () => {
     const messages = [record(0, ''), record(1, 'a'), record(2, 'b'), marker(3, 'a', 0)];
     const abortedTransactions = [aborted('a', 1)];
     expect(seen({ messages, abortedTransactions })).toEqual([0, 2]);
-    expect(seen({ messages: [record(0, 'a')], abortedTransactions: null })).toEqual([0]);
-  });
-
-  it('stay as kafkajs has them, with a warning, when the version is not the known one', () => {
-    const warn = jest.fn();
-    const protocol = (): never => {
-      throw new Error('not asked');
-    };
-    expect(patchAbortedRecords({ warn }, { versions: ['0', '12'], protocol })).toBe(false);
-    expect(warn).toHaveBeenCalledTimes(1);
+    expect(seen({ messages: [record(0, 'a')], abortedTransactions: [] })).toEqual([0]);
   });
 });

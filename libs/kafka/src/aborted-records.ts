@@ -1,6 +1,3 @@
-import fetch from 'kafkajs/src/protocol/requests/fetch/index.js';
-import type { KafkaLogger } from './kafka-logger.js';
-
 export interface FetchedMessage {
   readonly offset: string;
   readonly key: Buffer | null;
@@ -13,61 +10,22 @@ export interface AbortedTransaction {
   readonly firstOffset: string;
 }
 
-export interface FetchedPartition {
-  abortedTransactions?: readonly AbortedTransaction[] | null;
-  readonly messages: readonly FetchedMessage[];
-}
-
-interface FetchResponse {
-  readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[];
-}
-
-/** The first version that names aborted transactions, and the last that 2.2.4 knows. */
-const [FIRST_VERSION, LAST_VERSION] = [4, 11];
 /** Key of the marker that ends an aborted transaction: version 0, type 0. */
 const ABORT_MARKER = Buffer.from([0, 0, 0, 0]);
-const patched = new WeakSet<object>();
 
 /**
- * Keeps records of aborted transactions from the consumer. kafkajs expects the broker's list in the order of the first
- * offsets, and it comes in the order of the ends; it begins with one transaction per record, and a fetch may begin in the
- * middle of several; and a record whose key is four zero bytes ends a transaction for it. With several producers on a
- * partition it lets aborted records through. Idempotent. Returns false, and warns, when the versions are not those known.
+ * Makes records of aborted transactions look like the markers beside them, which no handler sees and every position passes.
+ *
+ * kafkajs does it in place of this, and wrongly: it expects the broker's list in the order of the first offsets, and it
+ * comes in the order of the ends; it begins with one transaction per record, and a fetch may begin in the middle of several;
+ * and a record whose key is four zero bytes ends a transaction for it.
  */
-export function patchAbortedRecords(
-  logger: Pick<KafkaLogger, 'warn'>,
-  target: typeof fetch = fetch,
-): boolean {
-  if (patched.has(target)) return true;
-  if (target.versions.at(-1) !== String(LAST_VERSION)) {
-    logger.warn('kafkajs is not the version whose fetches are known; they stay as they are');
-    return false;
-  }
-  const original = target.protocol;
-  target.protocol = (options) => {
-    const make = original(options);
-    if (options.version < FIRST_VERSION) return make;
-    return (given) => {
-      const { response, ...rest } = make(given);
-      const decode = async (raw: Buffer): Promise<unknown> => {
-        const decoded = await response.decode(raw);
-        for (const { partitions } of (decoded as FetchResponse).responses) {
-          partitions.forEach(hideAborted);
-        }
-        return decoded;
-      };
-      return { ...rest, response: { ...response, decode } };
-    };
-  };
-  patched.add(target);
-  return true;
-}
-
-/** Makes records of aborted transactions look like the markers beside them, which no handler sees and every position passes. */
-export function hideAborted(partition: FetchedPartition): void {
-  const { abortedTransactions, messages } = partition;
-  if (!abortedTransactions || abortedTransactions.length === 0) return;
-  const coming = abortedTransactions
+export function hideAborted(
+  messages: readonly FetchedMessage[],
+  aborted: readonly AbortedTransaction[],
+): void {
+  if (aborted.length === 0) return;
+  const coming = aborted
     .map(({ producerId, firstOffset }) => ({ producerId, first: BigInt(firstOffset) }))
     .toSorted((a, b) => Number(a.first - b.first));
   const aborting = new Set<string>();
@@ -84,6 +42,4 @@ export function hideAborted(partition: FetchedPartition): void {
       message.isControlRecord = true;
     }
   }
-  // All of it is done: what kafkajs does with the list is what this replaces.
-  partition.abortedTransactions = [];
 }

@@ -2,6 +2,7 @@ import type { Batch, IHeaders, KafkaMessage } from 'kafkajs';
 import { CopyBlocks } from './copy-blocks.js';
 import type { SourceRecord } from './kafka-source.js';
 import type { OffsetWatermark } from './offset-watermark.js';
+import { FetchedRecord } from './record-decoding.js';
 
 /** At run time a batch knows the offset it was asked for; the typings of 2.2.4 don't. */
 export interface PositionedBatch extends Batch {
@@ -28,6 +29,27 @@ function headersOf(headers: IHeaders | undefined): readonly Header[] {
 const headerBytes = (headers: readonly Header[]): number =>
   headers.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + value.length, 0);
 
+function contentBytes(message: KafkaMessage): number {
+  if (message instanceof FetchedRecord) {
+    return Math.max(0, message.keyLength) + Math.max(0, message.valueLength);
+  }
+  return (message.key?.length ?? 0) + (message.value?.length ?? 0);
+}
+
+type Content = readonly [key: Buffer | null, value: Buffer | null];
+
+function copiesOf(message: KafkaMessage, blocks: CopyBlocks): Content {
+  if (message instanceof FetchedRecord) {
+    const { source, keyAt, keyLength, valueAt, valueLength } = message;
+    return [
+      keyLength < 0 ? null : blocks.copyOf(source, keyAt, keyLength),
+      valueLength < 0 ? null : blocks.copyOf(source, valueAt, valueLength),
+    ];
+  }
+  const { key, value } = message;
+  return [key && blocks.copy(key), value && blocks.copy(value)];
+}
+
 /**
  * The messages of one fetch as columns: what the credits, the watermark and the copies need of them, computed once.
  */
@@ -52,10 +74,10 @@ export class FetchedBatch {
       if (!message) continue;
       const headers = headersOf(message.headers);
       if (headers.length > 0) (this.headers ??= [])[i] = headers;
-      const bytes =
-        (message.key?.length ?? 0) + (message.value?.length ?? 0) + headerBytes(headers);
+      const bytes = contentBytes(message) + headerBytes(headers);
       this.offsets[i] = mark.parse(message.offset);
-      this.timestamps[i] = Number(message.timestamp);
+      this.timestamps[i] =
+        message instanceof FetchedRecord ? message.timestampMs : Number(message.timestamp);
       this.sizes[i] = bytes;
       total += bytes;
     }
@@ -88,13 +110,13 @@ export class FetchedBatch {
   }
 
   private copyOf(index: number, blocks: CopyBlocks): SourceRecord {
-    const { key = null, value = null } = this.messages[index] ?? {};
+    const [key, value] = copiesOf(this.messages[index]!, blocks);
     const headers = this.headers?.[index];
     return {
       offset: this.mark.absolute(this.offsets[index] ?? 0),
       timestampMs: this.timestamps[index] ?? 0,
-      key: key && blocks.copy(key),
-      value: value && blocks.copy(value),
+      key,
+      value,
       headers: headers?.map(
         ([name, bytes]) => [name, Uint8Array.prototype.slice.call(bytes) as Buffer] as const,
       ),

@@ -79,7 +79,7 @@ export { TopicCheck, type TopicCheckOptions, type TopicCheckState } from './topi
 // Clients of kafkajs
 export { clientConfig, createKafka } from './kafka-clients.js';
 export type { KafkaLogger } from './kafka-logger.js';
-export { patchAbortedRecords } from './aborted-records.js';
+export { patchFetchDecoding } from './fetch-decoding.js';
 export { patchIdleTimers } from './timer-patch.js';
 
 // Delivering records to Kafka: the port

@@ -4,13 +4,12 @@ import kafkajs, {
   type LogEntry,
   type RetryOptions,
 } from 'kafkajs';
-import { patchAbortedRecords } from './aborted-records.js';
+import { patchFetchDecoding } from './fetch-decoding.js';
 import type { ConsumerClient } from './consumer-client.js';
 import type { KafkaLogger } from './kafka-logger.js';
 import type { ConnectionSettings, KafkaSourceOptions, SourceTiming } from './kafka.options.js';
 import { patchProduceEncoding } from './produce-encoding.js';
 import { patchIdleTimers } from './timer-patch.js';
-import { patchVarLong } from './varlong-patch.js';
 
 const { Kafka, logLevel } = kafkajs;
 
@@ -60,8 +59,7 @@ export function createKafka(
 ): KafkaClient {
   patchIdleTimers(logger);
   patchProduceEncoding(logger);
-  patchVarLong(logger);
-  patchAbortedRecords(logger);
+  patchFetchDecoding(logger);
   return new Kafka(clientConfig(connection, requestTimeoutMs, logger));
 }
 

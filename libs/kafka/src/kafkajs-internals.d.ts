@@ -17,6 +17,7 @@ declare module 'kafkajs-snappy' {
 
 declare module 'kafkajs/src/protocol/encoder.js' {
   export default class Encoder {
+    constructor(initialBytes?: number);
     readonly buf: Buffer;
     readonly buffer: Buffer;
     size(): number;
@@ -25,21 +26,12 @@ declare module 'kafkajs/src/protocol/encoder.js' {
     writeUVarInt(value: number): this;
     writeUVarIntString(value: string | null): this;
     writeInt32(value: number): this;
-    writeInt64(value: string): this;
+    writeInt64(value: unknown): this;
+    writeBytes(value: Buffer): this;
     writeString(value: string | null): this;
     writeArray(values: readonly Encoder[]): this;
     writeEncoder(value: Encoder): this;
   }
-}
-
-declare module 'kafkajs/src/protocol/recordBatch/v0/index.js' {
-  import type Encoder from 'kafkajs/src/protocol/encoder.js';
-  const recordBatch: { RecordBatch(options: object): Promise<Encoder> };
-  export default recordBatch;
-}
-
-declare module 'kafkajs/src/protocol/recordBatch/record/v0/index.js' {
-  export default function record(message: object): { readonly buffer: Buffer };
 }
 
 declare module 'kafkajs/src/protocol/requests/produce/index.js' {
@@ -77,15 +69,30 @@ declare module 'kafkajs/src/protocol/decoder.js' {
     readUVarIntString(): string | null;
     readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
     readTaggedFields(): unknown;
-    readVarLong(): { toString(): string };
+    readString(): string | null;
+    readBytes(length: number): Buffer;
+    canReadBytes(length: number): boolean;
+    readArray<T>(read: (decoder: Decoder) => T): T[];
+    readArrayAsync<T>(read: (decoder: Decoder) => Promise<T>): Promise<T[]>;
   }
 }
 
-declare module 'kafkajs/src/utils/long.js' {
-  export default class Long {
-    static fromInt(value: number): Long;
-    toString(): string;
-  }
+declare module 'kafkajs/src/protocol/messageSet/decoder.js' {
+  import type Decoder from 'kafkajs/src/protocol/decoder.js';
+  export default function decode(
+    decoder: Decoder,
+    size: number,
+  ): Promise<{ readonly offset: string; readonly key: Buffer | null }[]>;
+}
+
+declare module 'kafkajs/src/protocol/message/compression/index.js' {
+  const compression: {
+    lookupCodecByAttributes(attributes: number): {
+      compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
+      decompress(buffer: Buffer): Promise<Buffer>;
+    } | null;
+  };
+  export default compression;
 }
 
 declare module 'kafkajs/src/protocol/requests/offsetFetch/index.js' {
@@ -123,4 +130,11 @@ declare module 'kafkajs/src/protocol/requests/fetch/index.js' {
     };
   };
   export default fetch;
+}
+
+declare module 'kafkajs/src/protocol/messageSet/index.js' {
+  export default function encode(given: {
+    readonly messageVersion: number;
+    readonly entries: readonly object[];
+  }): import('kafkajs/src/protocol/encoder.js').default;
 }

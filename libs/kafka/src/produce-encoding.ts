@@ -1,8 +1,8 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
-import recordBatch from 'kafkajs/src/protocol/recordBatch/v0/index.js';
+import { type BatchOptions, encodeBatch } from './batch-encoding.js';
 import type { KafkaLogger } from './kafka-logger.js';
-import { encodeRecord, type EncodableMessage } from './record-encoding.js';
+import type { EncodableMessage } from './record-encoding.js';
 
 export interface ProduceArguments {
   readonly acks: number;
@@ -31,12 +31,14 @@ type Protocol = (options: { version: number }) => MakeRequest;
 
 /** The first version with record batches, and the last that 2.2.4 knows; all carry the same body. */
 const [FIRST_VERSION, LAST_VERSION] = [3, 7];
+/** Of a request beside its batches, about. */
+const HEAD_BYTES = 512;
 const patched = new WeakSet<object>();
 
 /**
- * Lets kafkajs encode records with one allocation each: its own code makes a zeroed buffer of 512 bytes for the record and
- * one more for each header (6.4 µs for a record with our two headers, 1.1 patched). Same bytes. Idempotent. Returns false,
- * and warns, when the versions are not those known.
+ * Lets kafkajs encode a batch of records with one allocation: its own code makes a zeroed buffer of 512 bytes for each
+ * record and one more for each header, copies them four times, and takes the checksum byte by byte. Same bytes. Idempotent.
+ * Returns false, and warns, when the versions are not those known.
  */
 export function patchProduceEncoding(
   logger: Pick<KafkaLogger, 'warn'>,
@@ -62,39 +64,35 @@ export function patchProduceEncoding(
 
 async function encodeRequest(given: ProduceArguments): Promise<Encoder> {
   const { acks, timeout, transactionalId = null, topicData } = given;
-  const topics: Encoder[] = [];
-  for (const { topic, partitions } of topicData) {
-    const sets: Encoder[] = [];
-    for (const each of partitions) sets.push(await encodePartition(each, given));
-    topics.push(new Encoder().writeString(topic).writeArray(sets));
-  }
-  return new Encoder()
+  const batches = await Promise.all(
+    topicData.flatMap(({ partitions }) => partitions.map((each) => encodePartition(each, given))),
+  );
+  const request = new Encoder(batches.reduce((sum, { length }) => sum + length, HEAD_BYTES))
     .writeString(transactionalId)
     .writeInt16(acks)
     .writeInt32(timeout)
-    .writeArray(topics);
+    .writeInt32(topicData.length);
+  let next = 0;
+  for (const { topic, partitions } of topicData) {
+    request.writeString(topic).writeInt32(partitions.length);
+    for (const { partition } of partitions) {
+      request.writeInt32(partition).writeBytes(batches[next]!);
+      next += 1;
+    }
+  }
+  return request;
 }
 
-async function encodePartition(
-  { partition, messages, firstSequence }: PartitionData,
+function encodePartition(
+  { messages, firstSequence }: PartitionData,
   { transactionalId, producerId, producerEpoch, compression }: ProduceArguments,
-): Promise<Encoder> {
-  const now = Date.now();
-  const times = messages.flatMap(({ timestamp }) => timestamp ?? []).toSorted();
-  const firstTimestamp = times[0] ?? now;
-  const records = messages.map((message, index) =>
-    encodeRecord(message, index, Number(message.timestamp ?? now) - Number(firstTimestamp)),
-  );
-  const batch = await recordBatch.RecordBatch({
+): Promise<Buffer> {
+  const options: BatchOptions = {
+    isTransactional: Boolean(transactionalId),
     ...(compression === undefined ? {} : { compression }),
     ...(producerId === undefined ? {} : { producerId }),
     ...(producerEpoch === undefined ? {} : { producerEpoch }),
     ...(firstSequence === undefined ? {} : { firstSequence }),
-    records,
-    firstTimestamp,
-    maxTimestamp: times.at(-1) ?? now,
-    transactional: Boolean(transactionalId),
-    lastOffsetDelta: records.length - 1,
-  });
-  return new Encoder().writeInt32(partition).writeInt32(batch.size()).writeEncoder(batch);
+  };
+  return encodeBatch(messages, options, Date.now());
 }
