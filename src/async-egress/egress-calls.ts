@@ -10,16 +10,14 @@ import type { Carried } from '../pipeline/give-back.js';
 import type { GuardedCall } from '../pipeline/destination/guarded-call.js';
 import { payloadBytes } from '../pipeline/payload-bytes.js';
 import type { PipelineRecord, RecordHeaders } from '../pipeline/record.js';
-import type { Attempts } from '../pipeline/destination/retry-policy.js';
+import { type Attempts, noAttempts } from '../pipeline/destination/retry-policy.js';
 import type { StageRuntime } from '../pipeline/stage-runtime.js';
 import { UnsafeNumberError } from '../pipeline/unsafe-number.error.js';
 import { UnusableResultError } from '../pipeline/destination/unusable-result.error.js';
 import type { AsyncEgressOptions } from './async-egress.options.js';
 import type { Destination } from './destination.js';
 
-interface Item extends Carried {
-  attempts: Attempts | undefined;
-}
+type Item = Carried & Attempts;
 
 interface Call {
   readonly item: Item;
@@ -118,7 +116,7 @@ export class EgressCalls {
 
   take(records: readonly PipelineRecord[], lot: Lot): void {
     for (const record of records) {
-      const item: Item = { record, lot, attempts: undefined };
+      const item: Item = { ...noAttempts(record), lot };
       const position = this.sequencer.offer(record.key, item);
       if (position === undefined) throw new Error('AsyncEgress holds more records than credits.');
       if (position === 'ready') this.ready.push(item);
@@ -168,10 +166,7 @@ export class EgressCalls {
 
   private start(item: Item, permit: Permit, leave: GuardedCall): void {
     const { guard } = this.parts;
-    if (item.attempts === undefined) {
-      item.attempts = guard.begin(item.record);
-      guard.firstAttempts(1);
-    }
+    if (guard.begin(item)) guard.firstAttempts(1);
     const call: Call = {
       item,
       permit,
@@ -226,7 +221,7 @@ export class EgressCalls {
     const { item } = call;
     this.end(call);
     call.leave.succeeded();
-    this.parts.guard.succeeded(item.attempts!);
+    this.parts.guard.succeeded(item);
     this.parts.onDone(item);
     this.leave(item);
   }
@@ -237,7 +232,7 @@ export class EgressCalls {
     this.end(call);
     call.leave.failed(failure);
     meter.failed(1, failure.isTimeout === true ? 'timeout' : undefined);
-    const consequence = guard.failed(item.attempts!, failure);
+    const consequence = guard.failed(item, failure);
     if (consequence.kind === 'dead-letter') void this.giveUp(item, consequence.reason);
     else if (this.expiry.hasExpired(item)) void this.giveUp(item, EXPIRED);
     else this.backOff(item, consequence.delayMs);

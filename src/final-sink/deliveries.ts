@@ -6,9 +6,10 @@ import type { PipelineRecord } from '../pipeline/record.js';
 import type { Consequence } from '../pipeline/destination/retry-policy.js';
 import type { DeliveriesParts } from './deliveries-parts.js';
 import { DeliveryCall } from './delivery-call.js';
-import { type Delivered, deliveredOf, type DeliveryItem as Item, itemOf } from './delivery-item.js';
+import { type DeliveryItem as Item, itemOf } from './delivery-item.js';
 import { DeliveryLine } from './delivery-line.js';
 import {
+  ACKNOWLEDGED,
   answerOf,
   countLost,
   itemsByRecord,
@@ -30,7 +31,7 @@ import type { DeliveryOutcome } from './sinks/sink.js';
  * take ─▶ line (order per key) ─▶ pending entry ─▶ sink ─▶ acknowledged ─▶ delivered
  *           ▲                                        └─ failed or no answer ─▶ back-off ─▶ line, or given up
  * ```
- * DV1 a pending entry exists before its record is sent, and holds its place until answer or timeout.
+ * DV1 a pending entry exists before its records are sent, and holds their places until answer or timeout.
  * DV2 an ordered sink gets one call after the other, and none while a record waits out an outage; one that repeats gets
  *     them side by side, with no more records in them than may be pending.
  * DV3 a record that is to be sent again, or is being given up, holds back the later ones of its key.
@@ -132,7 +133,7 @@ export class Deliveries {
   /** Ends calls and all waiting; the records stay in the journal. */
   stop(): void {
     this.state = 'stopped';
-    this.pending.clear();
+    this.pending.stop();
     this.gate?.stop();
     this.backOffs.stop();
     this.expiry.stop();
@@ -163,15 +164,15 @@ export class Deliveries {
   private async deliver(batch: readonly Item[]): Promise<void> {
     const { sink, options } = this.parts;
     const call = this.begin(batch);
-    const entries = batch.map((item) => this.pending.open(item)!);
+    const entry = this.pending.open(batch)!;
     this.running.add(call);
     this.atSink += batch.length;
     const records = batch.map(({ record }) => record);
     const answer = answerOf(sink, records, call);
     if (!options.requireAcknowledgment && !sink.endsRecords) {
       this.answered(
-        entries,
-        records.map(() => ({ kind: 'acknowledged' })),
+        entry,
+        records.map(() => ACKNOWLEDGED),
       );
       const outcomes = await answer;
       settleLeave(call, outcomes);
@@ -179,7 +180,7 @@ export class Deliveries {
     } else {
       const outcomes = await answer;
       settleLeave(call, outcomes);
-      this.answered(entries, outcomes);
+      this.answered(entry, outcomes);
     }
     this.running.delete(call);
     this.atSink -= batch.length;
@@ -201,9 +202,7 @@ export class Deliveries {
     let firstAttempts = 0;
     for (const item of batch) {
       item.call = call;
-      if (item.attempts !== undefined) continue;
-      item.attempts = guard.begin(item.record);
-      firstAttempts += 1;
+      if (guard.begin(item)) firstAttempts += 1;
     }
     guard.firstAttempts(firstAttempts);
     return call;
@@ -215,7 +214,7 @@ export class Deliveries {
     const isOver = this.state === 'stopped' || !options.requireAcknowledgment;
     if (item === undefined || isOver) return undefined;
     this.countFailed(failure);
-    const consequence = guard.failed(item.attempts!, failure);
+    const consequence = guard.failed(item, failure);
     item.givenUp = this.reasonToGiveUp(item, consequence);
     const mayNot = consequence.kind !== 'retry' || item.givenUp !== undefined;
     return mayNot ? undefined : consequence.delayMs;
@@ -236,39 +235,36 @@ export class Deliveries {
     this.parts.onLeft(item);
   }
 
-  private countFailed({ isTimeout }: Failure): void {
-    this.parts.meter.failed(1, isTimeout === true ? 'timeout' : undefined);
+  private countFailed({ isTimeout }: Failure, count = 1): void {
+    this.parts.meter.failed(count, isTimeout === true ? 'timeout' : undefined);
   }
 
-  private answered(
-    entries: readonly PendingEntry<Item>[],
-    outcomes: readonly DeliveryOutcome[],
-  ): void {
-    const delivered: Delivered[] = [];
+  private answered(entry: PendingEntry<Item>, outcomes: readonly DeliveryOutcome[]): void {
+    const delivered: Item[] = [];
     const failed: { item: Item; failure: Failure }[] = [];
-    entries.forEach((entry, i) => {
+    let acknowledged = 0;
+    entry.items.forEach((item, i) => {
       const outcome = outcomes[i] ?? NO_OUTCOME;
-      const isFirst = this.pending.settle(
-        entry,
-        outcome.kind === 'acknowledged' ? 'acknowledged' : 'rejected',
-      );
-      if (!isFirst && !this.decidesAlone) return;
-      const { item } = entry;
+      if (outcome.kind === 'acknowledged') acknowledged += 1;
       if (item.hasEnded) return;
       if (outcome.kind === 'failed') failed.push({ item, failure: outcome.failure });
-      else delivered.push(deliveredOf(item, outcome.externalId));
+      else {
+        item.externalId = outcome.externalId;
+        delivered.push(item);
+      }
     });
-    if (delivered.length > 0) this.delivered(entries, delivered);
-    if (failed.length > 0 && this.state === 'running') this.failed(failed);
+    const isFirst = this.pending.settle(entry, acknowledged);
+    if (isFirst || this.decidesAlone) {
+      if (delivered.length > 0) this.delivered(delivered);
+      if (failed.length > 0 && this.state === 'running') this.failed(failed);
+    }
     this.report();
   }
 
-  private delivered(entries: readonly PendingEntry<Item>[], delivered: readonly Delivered[]): void {
+  private delivered(delivered: readonly Item[]): void {
     const { guard, onDelivered } = this.parts;
-    const records = new Set(delivered.map(({ record }) => record));
-    for (const { item } of entries) {
-      if (!records.has(item.record)) continue;
-      guard.succeeded(item.attempts!);
+    for (const item of delivered) {
+      guard.succeeded(item);
       this.expiry.remove(item);
       this.line.release(item);
     }
@@ -294,7 +290,7 @@ export class Deliveries {
       }
       this.line.hold(item);
       this.countFailed(failure);
-      const consequence = this.parts.guard.failed(item.attempts!, failure);
+      const consequence = this.parts.guard.failed(item, failure);
       const reason = this.reasonToGiveUp(item, consequence);
       if (consequence.kind === 'dead-letter' || reason !== undefined) {
         void this.giveUp(item, reason ?? EXPIRED);
@@ -328,16 +324,17 @@ export class Deliveries {
     });
   }
 
-  private timedOut({ item }: PendingEntry<Item>): void {
+  private timedOut({ items }: PendingEntry<Item>): void {
     const message = `No acknowledgment within ${this.parts.options.acknowledgmentTimeoutMs} ms.`;
     const failure: Failure = { kind: 'retryable', message, isTimeout: true };
     if (this.decidesAlone) {
-      this.countFailed(failure);
+      this.countFailed(failure, items.length);
       return;
     }
-    item.call?.leave?.failed(failure);
-    item.call?.abort(new DOMException(message, 'TimeoutError'));
-    this.failed([{ item, failure }]);
+    const [first] = items;
+    first?.call?.leave?.failed(failure);
+    first?.call?.abort(new DOMException(message, 'TimeoutError'));
+    this.failed(items.map((item) => ({ item, failure })));
     this.pump();
   }
 

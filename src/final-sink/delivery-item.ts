@@ -1,10 +1,16 @@
+import type { ExternalId } from '../ledger/acknowledgments.port.js';
+import { type Attempts, NOT_BEGUN } from '../pipeline/destination/retry-policy.js';
 import type { Carried } from '../pipeline/give-back.js';
-import type { Attempts } from '../pipeline/destination/retry-policy.js';
 import type { DeliveryCall } from './delivery-call.js';
 
+/** A record that the destination has. */
+export interface Delivered extends Carried {
+  readonly externalId: ExternalId | undefined;
+}
+
 /** A record on its way to a sink. */
-export interface DeliveryItem extends Carried {
-  attempts: Attempts | undefined;
+export interface DeliveryItem extends Attempts, Delivered {
+  externalId: ExternalId | undefined;
   /** The call it was last sent with. */
   call: DeliveryCall | undefined;
   /** Why the sink may not send it again, once that is so. */
@@ -14,18 +20,14 @@ export interface DeliveryItem extends Carried {
 }
 
 export function itemOf({ record, lot }: Carried): DeliveryItem {
-  const nothing = { attempts: undefined, call: undefined, givenUp: undefined };
-  return { record, lot, ...nothing, hasEnded: false };
-}
-
-/** A record that the destination has. */
-export interface Delivered extends Carried {
-  readonly externalId?: string;
-}
-
-export function deliveredOf(
-  { record, lot }: DeliveryItem,
-  externalId: string | undefined,
-): Delivered {
-  return externalId === undefined ? { record, lot } : { record, lot, externalId };
+  return {
+    record,
+    lot,
+    tries: 0,
+    successesBefore: NOT_BEGUN,
+    externalId: undefined,
+    call: undefined,
+    givenUp: undefined,
+    hasEnded: false,
+  };
 }

@@ -149,7 +149,7 @@ function partOf(
     attempts: copy.attempts,
     destination,
     step: 'part',
-    ...(externalId === undefined ? {} : { externalId }),
+    externalId,
   };
 }
 

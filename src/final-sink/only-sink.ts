@@ -1,7 +1,7 @@
 import type { Lot } from '#libs/flow-control';
 import type { Ending } from '../ledger/acknowledgments.port.js';
 import type { Carried } from '../pipeline/give-back.js';
-import type { PipelineRecord } from '../pipeline/record.js';
+import type { PipelineRecord, Terminal } from '../pipeline/record.js';
 import type { Delivered } from './delivery-item.js';
 import { completeEnding } from './fan-out.js';
 import type { RecordEnds } from './record-ends.js';
@@ -41,12 +41,8 @@ export class OnlySink implements Distribution {
   }
 }
 
+const ACKNOWLEDGED: Terminal = Object.freeze({ status: 'acknowledged' });
+
 function endingOf({ record, externalId }: Delivered, destination: string): Ending {
-  return {
-    record,
-    terminal: { status: 'acknowledged' },
-    attempts: record.attempts,
-    destination,
-    ...(externalId === undefined ? {} : { externalId }),
-  };
+  return { record, terminal: ACKNOWLEDGED, attempts: record.attempts, destination, externalId };
 }

@@ -8,9 +8,9 @@ function setUp(limit = 2) {
     limit,
     timeoutMs: 100,
     clock,
-    onTimeout: ({ item }) => timedOut.push(item),
+    onTimeout: ({ items }) => timedOut.push(...items),
   });
-  const open = (item: string): PendingEntry<string> => pending.open(item)!;
+  const open = (...items: string[]): PendingEntry<string> => pending.open(items)!;
   return { clock, pending, timedOut, open };
 }
 
@@ -19,10 +19,24 @@ describe('PendingAcknowledgments', () => {
     const { pending, open } = setUp();
     const first = open('a');
     open('b');
-    expect(pending.open('c')).toBeUndefined();
-    pending.settle(first, 'rejected');
-    expect(pending.open('c')).toBeDefined();
+    expect(pending.open(['c'])).toBeUndefined();
+    pending.settle(first, 0);
+    expect(pending.open(['c'])).toBeDefined();
     expect(pending.free).toBe(0);
+  });
+
+  it('opens the records of a call together or not at all, and ends them together', () => {
+    const { clock, pending, timedOut, open } = setUp(3);
+    const call = open('a', 'b');
+    expect(pending.open(['c', 'd'])).toBeUndefined();
+    expect(pending.free).toBe(1);
+    expect(pending.settle(call, 1)).toBe(true);
+    expect(pending.snapshot()).toMatchObject({ pending: 0, acknowledged: 1, rejected: 1 });
+    const late = open('c', 'd');
+    clock.advance(100);
+    expect(timedOut).toEqual(['c', 'd']);
+    expect(pending.settle(late, 2)).toBe(false);
+    expect(pending.snapshot()).toMatchObject({ pending: 0, timedOut: 2, late: 2 });
   });
 
   it('opens nothing beyond a smaller limit, and keeps what is pending', () => {
@@ -30,11 +44,11 @@ describe('PendingAcknowledgments', () => {
     const first = open('a');
     open('b');
     pending.resize(1);
-    pending.settle(first, 'acknowledged');
-    expect(pending.open('c')).toBeUndefined();
+    pending.settle(first, 1);
+    expect(pending.open(['c'])).toBeUndefined();
     expect(pending.snapshot()).toMatchObject({ pending: 1, limit: 1 });
     pending.resize(2);
-    expect(pending.open('c')).toBeDefined();
+    expect(pending.open(['c'])).toBeDefined();
   });
 
   it('frees the place at the timeout, in order, by one timer', () => {
@@ -55,10 +69,10 @@ describe('PendingAcknowledgments', () => {
     const { clock, pending, open } = setUp();
     const answered = open('a');
     const late = open('b');
-    expect(pending.settle(answered, 'acknowledged')).toBe(true);
-    expect(pending.settle(answered, 'rejected')).toBe(false);
+    expect(pending.settle(answered, 1)).toBe(true);
+    expect(pending.settle(answered, 0)).toBe(false);
     clock.advance(100);
-    expect(pending.settle(late, 'acknowledged')).toBe(false);
+    expect(pending.settle(late, 1)).toBe(false);
     expect(pending.snapshot()).toEqual({
       pending: 0,
       limit: 2,
@@ -70,10 +84,10 @@ describe('PendingAcknowledgments', () => {
     });
   });
 
-  it('fires no timeout after it was cleared', () => {
+  it('fires no timeout after a stop', () => {
     const { clock, pending, timedOut, open } = setUp();
     open('a');
-    pending.clear();
+    pending.stop();
     clock.advance(1000);
     expect(timedOut).toEqual([]);
     expect(clock.pendingTimers).toBe(0);

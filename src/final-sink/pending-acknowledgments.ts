@@ -1,23 +1,23 @@
 import type { Clock } from '#libs/flow-control';
 import { type Deadline, Deadlines } from '../pipeline/deadlines.js';
 
-/** One record at the destination. Made before the send, so that no answer can come too early to be matched. */
+/** The records of one call. Made before the send, so that no answer can come too early to be matched. */
 export interface PendingEntry<T> {
-  readonly item: T;
-  readonly state: 'pending' | 'acknowledged' | 'rejected' | 'timed-out';
+  readonly items: readonly T[];
+  readonly state: 'pending' | 'answered' | 'timed-out';
 }
 
 interface Entry<T> extends PendingEntry<T> {
-  state: 'pending' | 'acknowledged' | 'rejected' | 'timed-out';
+  state: 'pending' | 'answered' | 'timed-out';
   deadline: Deadline | undefined;
 }
 
 export interface PendingAcknowledgmentsOptions<T> {
-  /** Entries that may be pending at a time. */
+  /** Records that may be pending at a time. */
   readonly limit: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** No answer in time; the entry's place is free again. */
+  /** No answer in time; the places of the call's records are free again. */
   readonly onTimeout: (entry: PendingEntry<T>) => void;
 }
 
@@ -53,13 +53,14 @@ export function sumOf(
 /**
  * What was handed to the destination and has not been answered.
  *
- * PA1 nothing is opened beyond the limit; a place is held until the first answer or the timeout.
- * PA2 each entry is decided once: acknowledged, rejected or timed out. Later answers are counted and change nothing.
- * PA3 opened = pending + acknowledged + rejected + timed out.
+ * PA1 nothing is opened beyond the limit; places are held until the first answer of the call, or the timeout.
+ * PA2 each record is decided once: acknowledged, rejected or timed out. Later answers are counted and change nothing.
+ * PA3 opened = pending + acknowledged + rejected + timed out, in records.
  */
 export class PendingAcknowledgments<T> {
   private readonly deadlines: Deadlines<Entry<T>>;
   private limit: number;
+  private pendingNow = 0;
   private readonly counts = { acknowledged: 0, rejected: 0, timedOut: 0, late: 0, duplicates: 0 };
 
   constructor(private readonly options: PendingAcknowledgmentsOptions<T>) {
@@ -69,7 +70,7 @@ export class PendingAcknowledgments<T> {
   }
 
   get pending(): number {
-    return this.deadlines.size;
+    return this.pendingNow;
   }
 
   /** Places that are free. */
@@ -82,24 +83,31 @@ export class PendingAcknowledgments<T> {
     this.limit = limit;
   }
 
-  /** Takes a place for an item that is about to be sent; undefined when none is free. */
-  open(item: T): PendingEntry<T> | undefined {
-    if (this.free <= 0) return undefined;
-    const entry: Entry<T> = { item, state: 'pending', deadline: undefined };
+  /** Takes places for items that are about to be sent together; undefined when there are not as many free. */
+  open(items: readonly T[]): PendingEntry<T> | undefined {
+    if (this.free < items.length) return undefined;
+    const entry: Entry<T> = { items, state: 'pending', deadline: undefined };
     entry.deadline = this.deadlines.add(entry);
+    this.pendingNow += items.length;
     return entry;
   }
 
-  /** The destination's answer. False when the entry was decided before: late or a duplicate, counted and harmless. */
-  settle(given: PendingEntry<T>, answer: 'acknowledged' | 'rejected'): boolean {
+  /**
+   * The destination's answer: it has acknowledged so many of the call's records, and rejected the others. False when they
+   * were decided before: late or a duplicate, counted and harmless.
+   */
+  settle(given: PendingEntry<T>, acknowledged: number): boolean {
     const entry = given as Entry<T>;
+    const { length } = entry.items;
     if (entry.state !== 'pending') {
-      this.counts[entry.state === 'timed-out' ? 'late' : 'duplicates'] += 1;
+      this.counts[entry.state === 'timed-out' ? 'late' : 'duplicates'] += length;
       return false;
     }
-    entry.state = answer;
+    entry.state = 'answered';
     entry.deadline?.cancel();
-    this.counts[answer] += 1;
+    this.pendingNow -= length;
+    this.counts.acknowledged += acknowledged;
+    this.counts.rejected += length - acknowledged;
     return true;
   }
 
@@ -107,14 +115,15 @@ export class PendingAcknowledgments<T> {
     return { pending: this.pending, limit: this.limit, ...this.counts };
   }
 
-  /** Forgets all entries; no timeout fires any more. */
-  clear(): void {
+  /** No timeout fires any more. */
+  stop(): void {
     this.deadlines.clear();
   }
 
   private timeOut(entry: Entry<T>): void {
     entry.state = 'timed-out';
-    this.counts.timedOut += 1;
+    this.pendingNow -= entry.items.length;
+    this.counts.timedOut += entry.items.length;
     this.options.onTimeout(entry);
   }
 }

@@ -11,6 +11,9 @@ export interface OutputRow {
   readonly headers: string | null;
 }
 
+/** What the destination knows the record by. One that isn't a text is made one where the books want it. */
+export type ExternalId = string | { toString(): string };
+
 /** The end of a record, as the books shall hold it; or what one of its destinations answered. */
 export interface Ending {
   readonly record: PipelineRecord;
@@ -18,7 +21,7 @@ export interface Ending {
   readonly attempts: number;
   /** Name of the destination; '' when the record reached none. */
   readonly destination: string;
-  readonly externalId?: string;
+  readonly externalId?: ExternalId | undefined;
   readonly output?: OutputRow;
   /**
    * Of a record with several destinations. `part`: this one has it, and the record goes on; its acknowledgment and output

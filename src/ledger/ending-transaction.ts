@@ -6,8 +6,8 @@ import {
   type Answer,
   deadOf,
   endedOf,
+  externalIdsOf,
   type EndingGroups,
-  endingKey,
   groupEndings,
   outcomeOf,
 } from './endings.js';
@@ -44,10 +44,10 @@ export class EndingTransaction {
   }
 
   /**
-   * Returns the keys (`endingKey`) of what these tokens have entered, and of all that concerns Kafka's and redriven
-   * records. Rejects like a statement; then nothing was entered.
+   * Returns what these tokens have entered, and all that concerns Kafka's and redriven records. Rejects like a statement;
+   * then nothing was entered.
    */
-  async enter(endings: readonly Ending[], tokens: Buffer): Promise<ReadonlySet<string>> {
+  async enter(endings: readonly Ending[], tokens: Buffer): Promise<readonly Ending[]> {
     const groups = groupEndings(endings);
     await settleDoubt(this.session, this.marks);
     await this.destinations.learn(destinationsOf(endings));
@@ -56,15 +56,14 @@ export class EndingTransaction {
     const { ended, letters } = await this.run(groups, { positions, redrives }, tokens);
     const { added, ...others } = redrives.change();
     this.deadLetters.committed({ added: letters + positions.committed() + added, ...others });
-    for (const ending of [...groups.positions, ...groups.redriven]) ended.add(endingKey(ending));
-    return ended;
+    return ended.length === 0 ? rest(groups) : [...ended, ...rest(groups)];
   }
 
   private async run(
     groups: EndingGroups,
     { positions, redrives }: { positions: PositionBatch; redrives: RedriveBatch },
     tokens: Buffer,
-  ): Promise<{ ended: Set<string>; letters: number }> {
+  ): Promise<{ ended: readonly Ending[]; letters: number }> {
     const { parts, partOutputs, plain, outputs, last, dead } = groups;
     const { shared } = this;
     const steps: (() => Promise<readonly Ending[] | void>)[] = [
@@ -86,9 +85,12 @@ export class EndingTransaction {
         return buried;
       });
     }
-    const ended = new Set<string>();
+    let ended: readonly Ending[] = [];
     const run = async (): Promise<void> => {
-      for (const step of steps) for (const each of (await step()) ?? []) ended.add(endingKey(each));
+      for (const step of steps) {
+        const entered = (await step()) ?? [];
+        ended = ended.length === 0 ? entered : [...ended, ...entered];
+      }
     };
     const isOneStatement = steps.length <= 1 && dead.length === 0 && !positions.hasLetters;
     await (isOneStatement && redrives.steps.length === 0 ? run() : this.inTransaction(run));
@@ -116,7 +118,7 @@ export class EndingTransaction {
       int2Array(endings.map(outcomeOf)),
       int2Array(endings.map((ending) => ending.attempts)),
       int2Array(endings.map((ending) => this.destinations.of(ending.destination))),
-      textArray(endings.map((ending) => ending.externalId ?? null)),
+      externalIdsOf(endings),
       textArray(endings.map((ending) => ending.terminal.reason ?? null)),
       tokens,
       this.instanceId,
@@ -168,6 +170,11 @@ export class EndingTransaction {
     }
     return statement;
   }
+}
+
+/** What the tokens decide nothing about. */
+function rest({ positions, redriven }: EndingGroups): readonly Ending[] {
+  return redriven.length === 0 ? positions : [...positions, ...redriven];
 }
 
 const BEGIN: Statement = { text: 'BEGIN' };

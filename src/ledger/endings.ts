@@ -1,4 +1,5 @@
 import type { Ending } from './acknowledgments.port.js';
+import { textArray } from './binary-array.js';
 import { letterOf } from './redriven.js';
 import { OUTCOME } from './statements/acknowledge.statements.js';
 
@@ -75,6 +76,11 @@ export function acceptedAtMsOf({ record }: Ending): number {
 
 export function outcomeOf(ending: Ending): number {
   return ending.terminal.status === 'discarded' ? OUTCOME.discarded : OUTCOME.acknowledged;
+}
+
+/** A parameter of the statements that enter endings. */
+export function externalIdsOf(endings: readonly Ending[]): Buffer {
+  return textArray(endings.map(({ externalId }) => externalId?.toString() ?? null));
 }
 
 /** What a statement answers: the ids come only when some did not end. */

@@ -43,7 +43,9 @@ export class JournalLevel {
 
   /** Idempotent. */
   remove(id: string): void {
-    this.totalBytes -= this.sizes.get(id) ?? 0;
+    const bytes = this.sizes.get(id);
+    if (bytes === undefined) return;
+    this.totalBytes -= bytes;
     this.sizes.delete(id);
   }
 }

@@ -37,6 +37,9 @@ export class KafkaMarks {
   /** By the record id without its offset. */
   private readonly byId = new Map<string, KafkaMark>();
   private readonly byPlace = new Map<string, KafkaMark>();
+  /** What `byId` has said last. */
+  private lastId = '';
+  private lastMark: KafkaMark | undefined;
 
   all(): readonly KafkaMark[] {
     return [...this.byId.values()];
@@ -49,12 +52,14 @@ export class KafkaMarks {
     const books = new PartitionBooks(row);
     const mark = { source, partition, epoch, toldEpoch: epoch, books };
     this.byId.set(id, mark);
+    this.forgetLast();
     this.byPlace.set(placeOf(source, partition), mark);
   }
 
   /** Somebody else has the partition now. */
   drop(mark: KafkaMark): void {
     for (const [id, known] of this.byId) if (known === mark) this.byId.delete(id);
+    this.forgetLast();
     const place = placeOf(mark.source, mark.partition);
     if (this.byPlace.get(place) === mark) this.byPlace.delete(place);
   }
@@ -66,8 +71,18 @@ export class KafkaMarks {
   /** Where the record of this id is entered; undefined when its partition isn't ours. */
   locate(recordId: string): MarkedOffset | undefined {
     const end = recordId.lastIndexOf(':');
-    const mark = this.byId.get(recordId.slice(0, Math.max(0, end)));
+    // Neighbours are of one partition as a rule.
+    if (this.lastId.length !== end || !recordId.startsWith(this.lastId)) {
+      this.lastId = recordId.slice(0, Math.max(0, end));
+      this.lastMark = this.byId.get(this.lastId);
+    }
+    const mark = this.lastMark;
     return mark && { mark, offset: BigInt(recordId.slice(end + 1)) };
+  }
+
+  private forgetLast(): void {
+    this.lastId = '';
+    this.lastMark = undefined;
   }
 }
 

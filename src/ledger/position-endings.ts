@@ -86,8 +86,10 @@ export class PositionEndings {
   private groupsOf(endings: readonly Ending[]): readonly Group[] {
     const groups = new Map<string, Group>();
     for (const ending of endings) {
-      const place = this.marks.locate(ending.record.id);
+      const { record } = ending;
+      const place = this.marks.locate(record.id);
       if (place === undefined || place.mark.books.has(place.offset)) continue;
+      const { mark, offset } = place;
       const isDelivered = ending.terminal.status === 'acknowledged';
       const table = (isDelivered ? ending.output?.table : undefined) ?? NO_TABLE;
       const isPart = ending.step === 'part';
@@ -95,7 +97,7 @@ export class PositionEndings {
       const name = isPart ? `part ${table}` : table;
       const group = groups.get(name) ?? { table, isPart, endings: [] };
       groups.set(name, group);
-      group.endings.push({ ...place, ending, record: ending.record });
+      group.endings.push({ mark, offset, ending, record });
     }
     return [...groups.values()];
   }

@@ -1,7 +1,7 @@
 import type { Ending, OutputRow } from './acknowledgments.port.js';
 import { int2Array, int4Array, int8Array, textArray } from './binary-array.js';
 import type { DestinationCodes } from './destination-codes.js';
-import { acceptedAtMsOf } from './endings.js';
+import { acceptedAtMsOf, externalIdsOf } from './endings.js';
 import type { MarkedOffset } from './kafka-marks.js';
 import type { PipelineRecord } from '../pipeline/record.js';
 import { OUTCOME } from './statements/acknowledge.statements.js';
@@ -44,7 +44,7 @@ export function exceptionParameters(
     int2Array(endings.map(({ destination }) => destinations.of(destination))),
     int2Array(endings.map(outcomeOf)),
     int2Array(endings.map(({ attempts }) => attempts)),
-    textArray(endings.map(({ externalId }) => externalId ?? null)),
+    externalIdsOf(endings),
     textArray(endings.map(({ terminal }) => terminal.reason ?? null)),
   ];
 }

@@ -100,11 +100,7 @@ export class PostgresAcknowledgments extends Acknowledgments {
         const ended = await takeTurn(this.ledger, () => this.send(open));
         // K1: tokens that changed meanwhile ended nothing; K2 otherwise.
         if (this.ledger.generation === generation) open = this.forget(open);
-        else
-          open = this.forget(
-            open.filter((ending) => ended.has(endingKey(ending))),
-            open,
-          );
+        else open = this.forget(ended, open);
       } catch (error) {
         const failure = failureOf(error);
         if (failure === 'refused') return this.narrow(open, asError(error));
@@ -115,9 +111,9 @@ export class PostgresAcknowledgments extends Acknowledgments {
     return [];
   }
 
-  private async send(endings: readonly Ending[]): Promise<ReadonlySet<string>> {
+  private async send(endings: readonly Ending[]): Promise<readonly Ending[]> {
     const tokens = this.ledger.ownTokens()?.array ?? NO_TOKENS;
-    if (!this.ledger.isWritable) return new Set();
+    if (!this.ledger.isWritable) return [];
     const watch = this.ledger.watchdog.watch();
     try {
       return await this.transaction.enter(endings, tokens);

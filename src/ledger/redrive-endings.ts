@@ -3,7 +3,7 @@ import { int2Array, int4Array, int8Array, textArray, uuidArray } from './binary-
 import type { DeadLetterWriter, LetterChange } from './dead-letter-writer.port.js';
 import type { DestinationCodes } from './destination-codes.js';
 import { countEnds, TOTAL_SLOT } from './end-totals.js';
-import { acceptedAtMsOf, deadOf, outcomeOf } from './endings.js';
+import { acceptedAtMsOf, deadOf, externalIdsOf, outcomeOf } from './endings.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
 import { letterOf } from './redriven.js';
 import { quotedTable } from './sink-table.js';
@@ -90,7 +90,7 @@ export class RedriveEndings {
       int2Array(endings.map(({ destination }) => this.destinations.of(destination))),
       int2Array(endings.map(outcomeOf)),
       int2Array(endings.map(({ attempts }) => attempts)),
-      textArray(endings.map(({ externalId }) => externalId ?? null)),
+      externalIdsOf(endings),
       textArray(endings.map(({ terminal }) => terminal.reason ?? null)),
     ];
   }

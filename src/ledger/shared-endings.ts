@@ -1,7 +1,7 @@
 import type { Ending, OutputRow } from './acknowledgments.port.js';
 import { int2Array, int8Array, textArray, uuidArray } from './binary-array.js';
 import type { DestinationCodes } from './destination-codes.js';
-import { acceptedAtMsOf, type Answer, endedOf, outcomeOf } from './endings.js';
+import { acceptedAtMsOf, type Answer, endedOf, externalIdsOf, outcomeOf } from './endings.js';
 import type { LedgerSession, Statement } from './ledger-session.js';
 import { quotedTable } from './sink-table.js';
 import * as sql from './statements/shared.statements.js';
@@ -29,7 +29,7 @@ export class SharedEndings {
       int8Array(parts.map((part) => BigInt(Math.trunc(acceptedAtMsOf(part))))),
       this.codesOf(parts),
       int2Array(parts.map(({ attempts }) => attempts)),
-      textArray(parts.map(({ externalId }) => externalId ?? null)),
+      externalIdsOf(parts),
     ]);
     return parts;
   }
@@ -60,7 +60,7 @@ export class SharedEndings {
       int2Array(endings.map(outcomeOf)),
       int2Array(endings.map(({ attempts }) => attempts)),
       this.codesOf(endings),
-      textArray(endings.map(({ externalId }) => externalId ?? null)),
+      externalIdsOf(endings),
       textArray(endings.map(({ terminal }) => terminal.reason ?? null)),
       tokens,
       this.instanceId,

@@ -2,6 +2,7 @@ import { register } from 'prom-client';
 import { FakeClock } from '../../test/support/fake-clock.js';
 import { makeGuard } from '../../test/support/guard.js';
 import { makeRecord } from '../../test/support/ledger.js';
+import { noAttempts } from '../pipeline/destination/retry-policy.js';
 import { Destinations } from '../pipeline/destination/destinations.js';
 import { DestinationMetrics } from './destination-metrics.js';
 
@@ -47,7 +48,8 @@ describe('DestinationMetrics', () => {
   });
 
   it('counts failed attempts by what followed', async () => {
-    const attempts = guard.begin(makeRecord());
+    const attempts = noAttempts(makeRecord());
+    guard.begin(attempts);
     guard.failed(attempts, { kind: 'outage', message: 'x' });
     guard.failed(attempts, { kind: 'retryable', message: 'x' });
     guard.failed(attempts, { kind: 'final', message: 'x' });
@@ -61,7 +63,7 @@ describe('DestinationMetrics', () => {
 
   it('shows a closed gate, abandoned calls in and out, and an open breaker', async () => {
     const busy = { kind: 'busy', message: 'x', retryAfterMs: 4000 } as const;
-    guard.failed(guard.begin(makeRecord()), busy);
+    guard.failed(noAttempts(makeRecord()), busy);
     expect(await samplesOf('gate_closed_seconds')).toEqual(['{destination="egress"} 4']);
     clock.advance(4000);
     guard.abandon();

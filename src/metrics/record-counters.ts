@@ -21,8 +21,9 @@ export class RecordCounters {
       resumed: (records) => {
         this.resumed += records.length;
       },
-      settled: (records) => this.settled(records),
-      discarded: (records) => this.count(records, 'discarded'),
+      // Without an end it was left to the journal, and another process will count it.
+      settled: (records) => this.count(records, ({ terminal }) => terminal?.status),
+      discarded: (records) => this.count(records, () => 'discarded'),
     });
   }
 
@@ -30,19 +31,25 @@ export class RecordCounters {
     return this.inFlight.size;
   }
 
-  private settled(records: readonly PipelineRecord[]): void {
-    for (const record of records) {
-      // Without an end it was left to the journal, and another process will count it.
-      if (record.terminal !== undefined) this.count([record], record.terminal.status);
-    }
-  }
-
-  private count(records: readonly PipelineRecord[], outcome: TerminalStatus): void {
+  private count(
+    records: readonly PipelineRecord[],
+    outcomeOf: (record: PipelineRecord) => TerminalStatus | undefined,
+  ): void {
     const nowMs = this.runtime.clock.wallNow();
-    for (const { source, receivedAtMs } of records) {
-      this.ended.add({ outcome, source });
-      this.seconds.record(nowMs - receivedAtMs);
-      this.secondsOf[source].record(nowMs - receivedAtMs);
+    for (let from = 0; from < records.length;) {
+      const { source } = records[from]!;
+      const outcome = outcomeOf(records[from]!);
+      // Neighbours are alike as a rule: their labels are looked up once.
+      let to = from;
+      for (; to < records.length && records[to]!.source === source; to += 1) {
+        const record = records[to]!;
+        if (outcomeOf(record) !== outcome) break;
+        if (outcome === undefined) continue;
+        this.seconds.record(nowMs - record.receivedAtMs);
+        this.secondsOf[source].record(nowMs - record.receivedAtMs);
+      }
+      if (outcome !== undefined) this.ended.add({ outcome, source }, to - from);
+      from = to;
     }
   }
 }

@@ -8,6 +8,20 @@ export interface Carried {
   readonly lot: Lot;
 }
 
+/** Gives the pipeline credits of records back: one release for neighbours of one lot. */
+export function releasePipelineCredits(records: readonly PipelineRecord[]): void {
+  for (let from = 0; from < records.length;) {
+    const { credit } = records[from]!;
+    let to = from;
+    let bytes = 0;
+    for (; to < records.length && records[to]!.credit === credit; to += 1) {
+      bytes += records[to]!.sizeBytes;
+    }
+    credit.release(to - from, bytes);
+    from = to;
+  }
+}
+
 /**
  * Gives the credits of records back that have left their stage, and reports them as completed. Neighbours of one lot
  * leave together: one release and one measurement for all of them.

@@ -6,6 +6,7 @@ import {
 } from '../ledger/acknowledgments.port.js';
 import { letterOf } from '../ledger/redriven.js';
 import { EXPIRED } from './expiry.js';
+import { releasePipelineCredits } from './give-back.js';
 import type { InFlight } from './in-flight.js';
 import type { Origin, PipelineRecord } from './record.js';
 
@@ -102,7 +103,7 @@ export class Settlement {
   /** Leaves records to the journal: this process carries them no further, the next start does. */
   leave(records: readonly PipelineRecord[]): void {
     this.inFlight.settle(records);
-    for (const record of records) record.credit.release(1, record.sizeBytes);
+    releasePipelineCredits(records);
   }
 
   /** Ends the wait for room; what waited stays in the journal. */
@@ -150,7 +151,7 @@ export class Settlement {
     }
     this.inFlight.settle(records);
     for (const [origin, brought] of byOrigin) origin.settled(brought);
-    for (const record of records) record.credit.release(1, record.sizeBytes);
+    releasePipelineCredits(records);
   }
 }
 

@@ -11,27 +11,29 @@ const TIMEOUT_MS = 100;
 const LIMIT = 5;
 
 type Step =
-  | { readonly do: 'open' }
-  | { readonly do: 'acknowledged' | 'rejected'; readonly which: number }
+  | { readonly do: 'open'; readonly count: number }
+  /** Of the call's records, `acknowledged` modulo one more than it has are acknowledged. */
+  | { readonly do: 'answer'; readonly which: number; readonly acknowledged: number }
   | { readonly do: 'advance'; readonly ms: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.constant<Step>({ do: 'open' }),
-  fc.record({
-    do: fc.constantFrom('acknowledged' as const, 'rejected' as const),
-    which: fc.nat(30),
-  }),
+  fc.record({ do: fc.constant('open' as const), count: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ do: fc.constant('answer' as const), which: fc.nat(30), acknowledged: fc.nat(10) }),
   fc.record({ do: fc.constant('advance' as const), ms: fc.integer({ min: 0, max: 150 }) }),
 );
 
+type State = 'pending' | 'answered' | 'timed-out';
+
 /** The same rules, written as naively as possible. */
 class Model {
-  readonly entries: { dueMs: number; state: 'pending' | 'answered' | 'timed-out' }[] = [];
+  readonly entries: { dueMs: number; count: number; state: State }[] = [];
+  acknowledged = 0;
+  rejected = 0;
   late = 0;
   duplicates = 0;
 
   pending(): number {
-    return this.entries.filter(({ state }) => state === 'pending').length;
+    return this.recordsIn('pending');
   }
 
   expire(nowMs: number): void {
@@ -41,17 +43,26 @@ class Model {
   }
 
   timedOut(): number {
-    return this.entries.filter(({ state }) => state === 'timed-out').length;
+    return this.recordsIn('timed-out');
   }
 
   /** Whether this answer decides. */
-  settle(which: number): boolean {
+  settle(which: number, acknowledged: number): boolean {
     const entry = this.entries[which]!;
     const isFirst = entry.state === 'pending';
-    if (entry.state === 'timed-out') this.late += 1;
-    else if (entry.state === 'answered') this.duplicates += 1;
-    else entry.state = 'answered';
+    if (entry.state === 'timed-out') this.late += entry.count;
+    else if (entry.state === 'answered') this.duplicates += entry.count;
+    else {
+      entry.state = 'answered';
+      this.acknowledged += acknowledged;
+      this.rejected += entry.count - acknowledged;
+    }
     return isFirst;
+  }
+
+  private recordsIn(state: State): number {
+    const found = this.entries.filter((entry) => entry.state === state);
+    return found.reduce((sum, { count }) => sum + count, 0);
   }
 }
 
@@ -66,16 +77,17 @@ describe('PendingAcknowledgments', () => {
           limit: LIMIT,
           timeoutMs: TIMEOUT_MS,
           clock,
-          onTimeout: () => (timeouts += 1),
+          onTimeout: ({ items }) => (timeouts += items.length),
         });
         const opened: PendingEntry<number>[] = [];
         const perform = (each: Step): { real: unknown; model: unknown } => {
           if (each.do === 'open') {
-            const hasRoom = model.pending() < LIMIT;
-            const entry = real.open(opened.length);
+            const hasRoom = model.pending() + each.count <= LIMIT;
+            const entry = real.open(Array<number>(each.count).fill(opened.length));
             if (entry !== undefined) {
               opened.push(entry);
-              model.entries.push({ dueMs: clock.now() + TIMEOUT_MS, state: 'pending' });
+              const dueMs = clock.now() + TIMEOUT_MS;
+              model.entries.push({ dueMs, count: each.count, state: 'pending' });
             }
             return { real: entry !== undefined, model: hasRoom };
           }
@@ -86,15 +98,23 @@ describe('PendingAcknowledgments', () => {
           }
           if (opened.length === 0) return { real: 'nothing to answer', model: 'nothing to answer' };
           const which = each.which % opened.length;
-          return { real: real.settle(opened[which]!, each.do), model: model.settle(which) };
+          const entry = opened[which]!;
+          const yes = each.acknowledged % (entry.items.length + 1);
+          return { real: real.settle(entry, yes), model: model.settle(which, yes) };
         };
         for (const each of steps) {
           const done = perform(each);
           expect(done.real).toBe(done.model);
           const { pending, acknowledged, rejected, timedOut, late, duplicates } = real.snapshot();
           expect(pending).toBe(model.pending());
-          expect({ late, duplicates }).toEqual({ late: model.late, duplicates: model.duplicates });
-          expect(pending + acknowledged + rejected + timedOut).toBe(opened.length);
+          expect({ acknowledged, rejected, late, duplicates }).toEqual({
+            acknowledged: model.acknowledged,
+            rejected: model.rejected,
+            late: model.late,
+            duplicates: model.duplicates,
+          });
+          const openedRecords = opened.reduce((sum, { items }) => sum + items.length, 0);
+          expect(pending + acknowledged + rejected + timedOut).toBe(openedRecords);
           expect(timeouts).toBe(timedOut);
           expect(pending).toBeLessThanOrEqual(LIMIT);
         }

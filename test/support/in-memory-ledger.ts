@@ -178,9 +178,10 @@ export class InMemoryAcknowledgments extends Acknowledgments {
     // As in one transaction: parts first.
     const isPart = ({ step }: Ending): boolean => step === 'part';
     const ordered = [...endings.filter(isPart), ...endings.filter((each) => !isPart(each))];
-    for (const ending of ordered) {
+    for (const given of ordered) {
+      const ending = { ...given, externalId: given.externalId?.toString() };
       const error = refusalOf(ending);
-      if (error !== undefined) refused.push({ ending, error, sqlState: '22P02' });
+      if (error !== undefined) refused.push({ ending: given, error, sqlState: '22P02' });
       else if (isPart(ending)) this.enterPart(ending);
       else if (this.takeOut(ending.record)) {
         this.books.ended.set(ending.record.id, ending);

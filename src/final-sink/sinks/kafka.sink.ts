@@ -177,11 +177,24 @@ export class KafkaSink implements Sink {
 
   private outcomeOf(outcome: SendOutcome): DeliveryOutcome {
     if (outcome.kind === 'failed') return outcome;
-    const { partition, offset } = outcome;
-    return { kind: 'acknowledged', externalId: `${this.parts.topic}:${partition}:${offset}` };
+    return { kind: 'acknowledged', externalId: new SentTo(this.parts.topic, outcome) };
+  }
+}
+
+/** Where a record is. Few are asked for: of a record from Kafka the books keep it only when it had failed before. */
+class SentTo {
+  constructor(
+    private readonly topic: string,
+    private readonly place: Extract<SendOutcome, { kind: 'acknowledged' }>,
+  ) {}
+
+  toString(): string {
+    const { partition, offset } = this.place;
+    return `${this.topic}:${partition}:${offset}`;
   }
 }
 
 function sentOf(record: PipelineRecord, context: DeliveryContext): Sent {
-  return { ...outgoingOf(record), record, context };
+  const { recordId, key, value, headers, attempt } = outgoingOf(record);
+  return { recordId, key, value, headers, attempt, record, context };
 }

@@ -1,11 +1,12 @@
 import type { CircuitBreaker } from '#libs/flow-control';
+import type { ExternalId } from '../../ledger/acknowledgments.port.js';
 import type { DestinationStatus } from '../../pipeline/destination/destinations.js';
 import type { Failure } from '../../pipeline/destination/failure.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
 
 /** What a destination said about one record. */
 export type DeliveryOutcome =
-  | { readonly kind: 'acknowledged'; readonly externalId?: string }
+  | { readonly kind: 'acknowledged'; readonly externalId?: ExternalId | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 export interface DeliveryContext {

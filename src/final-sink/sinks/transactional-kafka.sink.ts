@@ -224,7 +224,7 @@ export class TransactionalKafkaSink implements Sink {
       terminal: { status: 'acknowledged' } as const,
       attempts: record.attempts + 1,
       destination: this.name,
-      ...(externalId === undefined ? {} : { externalId }),
+      externalId,
     }));
     try {
       const refused = await this.parts.acknowledgments.finish(endings);
@@ -237,10 +237,7 @@ export class TransactionalKafkaSink implements Sink {
       return;
     }
     for (const { held, externalId } of ends) {
-      this.settle(held, {
-        kind: 'acknowledged',
-        ...(externalId === undefined ? {} : { externalId }),
-      });
+      this.settle(held, { kind: 'acknowledged', externalId });
     }
   }
 

@@ -4,6 +4,7 @@ import { makeRecord } from '../../../test/support/ledger.js';
 import type { DestinationGuard } from './destination-guard.js';
 import type { Failure } from './failure.js';
 import type { GuardedCall } from './guarded-call.js';
+import { type Attempts, noAttempts } from './retry-policy.js';
 
 const RETRYABLE: Failure = { kind: 'retryable', message: 'x' };
 const OUTAGE: Failure = { kind: 'outage', message: 'x' };
@@ -25,6 +26,11 @@ describe('DestinationGuard', () => {
     const given = guard.tryCall();
     if (given === undefined) throw new Error('No leave.');
     return given;
+  };
+  const begun = (): Attempts => {
+    const attempts = noAttempts(makeRecord());
+    guard.begin(attempts);
+    return attempts;
   };
   const fail = (count: number, failure = OUTAGE): void => {
     const calls = Array.from({ length: count }, call);
@@ -94,7 +100,7 @@ describe('DestinationGuard', () => {
   });
 
   it('closes the gate until the moment a busy destination asks for, for all records (DG2)', () => {
-    const [busy, other] = [guard.begin(makeRecord()), guard.begin(makeRecord())];
+    const [busy, other] = [begun(), begun()];
     expect(guard.failed(busy, BUSY)).toEqual({ kind: 'retry', delayMs: 5000, isHeld: true });
     expect(guard.condition()).toMatchObject({
       state: 'busy',
@@ -180,12 +186,11 @@ describe('DestinationGuard', () => {
   });
 
   it('counts what became of failed attempts', () => {
-    const fresh = () => guard.begin(makeRecord());
-    guard.failed(fresh(), OUTAGE);
-    guard.failed(fresh(), BUSY);
-    guard.failed(fresh(), RETRYABLE);
-    guard.failed(fresh(), FINAL);
-    guard.failed(fresh(), { ...FINAL, reason: 'unsafe-number' });
+    guard.failed(begun(), OUTAGE);
+    guard.failed(begun(), BUSY);
+    guard.failed(begun(), RETRYABLE);
+    guard.failed(begun(), FINAL);
+    guard.failed(begun(), { ...FINAL, reason: 'unsafe-number' });
     expect(guard.snapshot().failedAttempts).toEqual({
       retried: 1,
       'held-outage': 1,

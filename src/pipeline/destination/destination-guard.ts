@@ -3,7 +3,6 @@ import { breakerOptionsOf, type DestinationGuardSettings } from './destination-g
 import type { DestinationCondition, GuardSnapshot } from './destinations.js';
 import type { Failure } from './failure.js';
 import { CallLog, GuardedCall } from './guarded-call.js';
-import type { PipelineRecord } from '../record.js';
 import { type Attempts, type Consequence, RetryPolicy } from './retry-policy.js';
 import type { StageId } from '../stage-id.js';
 
@@ -101,9 +100,9 @@ export class DestinationGuard {
     this.retries.firstAttempts(count);
   }
 
-  /** Before the first attempt of a record. */
-  begin(record: PipelineRecord): Attempts {
-    return this.retries.begin(record);
+  /** Before an attempt of a record. Returns whether it is its first. */
+  begin(attempts: Attempts): boolean {
+    return this.retries.begin(attempts);
   }
 
   succeeded(attempts: Attempts): void {

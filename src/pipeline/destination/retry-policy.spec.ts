@@ -2,7 +2,7 @@ import { FakeClock } from '../../../test/support/fake-clock.js';
 import { makeRecord } from '../../../test/support/ledger.js';
 import type { OutagePolicy } from './destination-guard.options.js';
 import type { Failure } from './failure.js';
-import { RetryPolicy } from './retry-policy.js';
+import { type Attempts, noAttempts, RetryPolicy } from './retry-policy.js';
 
 function makePolicy(maxAttempts = 3, outagePolicy: OutagePolicy = 'hold'): RetryPolicy {
   return new RetryPolicy({
@@ -17,20 +17,26 @@ function makePolicy(maxAttempts = 3, outagePolicy: OutagePolicy = 'hold'): Retry
   });
 }
 
+function begun(policy: RetryPolicy): Attempts {
+  const attempts = noAttempts(makeRecord());
+  policy.begin(attempts);
+  return attempts;
+}
+
 const retryable: Failure = { kind: 'retryable', message: 'x' };
 const timeout: Failure = { ...retryable, isTimeout: true };
 
 describe('RetryPolicy', () => {
   it('counts attempts with the first one included', () => {
     const policy = makePolicy(3);
-    const attempts = policy.begin(makeRecord());
+    const attempts = begun(policy);
     const kinds = [1, 2, 3].map(() => policy.failed(attempts, retryable).kind);
     expect(kinds).toEqual(['retry', 'retry', 'dead-letter']);
   });
 
   it('takes fifty calls that time out together for an outage, and charges those that time out after a success', () => {
     const policy = makePolicy(1);
-    const all = Array.from({ length: 50 }, () => policy.begin(makeRecord()));
+    const all = Array.from({ length: 50 }, () => begun(policy));
     const first = all.map((attempts) => policy.failed(attempts, timeout));
     expect(first.every(({ kind }) => kind === 'retry')).toBe(true);
     policy.succeeded(all[0]!);
@@ -42,7 +48,7 @@ describe('RetryPolicy', () => {
 
   it.each([401, 403, 502, 503, 504])('takes %d for an outage while nothing succeeds', (status) => {
     const policy = makePolicy(1);
-    const attempts = policy.begin(makeRecord());
+    const attempts = begun(policy);
     expect(policy.failed(attempts, { ...retryable, status })).toMatchObject({
       kind: 'retry',
       isHeld: true,
@@ -52,7 +58,7 @@ describe('RetryPolicy', () => {
 
   it('lets the back-off of an outage go on doubling', () => {
     const policy = makePolicy();
-    const attempts = policy.begin(makeRecord());
+    const attempts = begun(policy);
     const outage: Failure = { kind: 'outage', message: 'x' };
     const delays = Array.from({ length: 7 }, () => policy.failed(attempts, outage));
     expect(delays.map((each) => each.kind === 'retry' && each.delayMs)).toEqual([
@@ -62,7 +68,7 @@ describe('RetryPolicy', () => {
 
   it('waits for a busy destination as long as it asks, else for the back-off', () => {
     const policy = makePolicy();
-    const attempts = policy.begin(makeRecord());
+    const attempts = begun(policy);
     const busy: Failure = { kind: 'busy', message: 'x' };
     expect(policy.failed(attempts, { ...busy, retryAfterMs: 7000 })).toMatchObject({
       delayMs: 7000,
@@ -74,7 +80,7 @@ describe('RetryPolicy', () => {
   it('charges every failure of an outage under the policy dead-letter, and a retry of the budget', () => {
     const policy = makePolicy(3, 'dead-letter');
     const outage: Failure = { kind: 'outage', message: 'x' };
-    const attempts = policy.begin(makeRecord());
+    const attempts = begun(policy);
     const followed = [1, 2, 3].map(() => policy.failed(attempts, outage));
     expect(followed.slice(0, 2)).toMatchObject([{ isHeld: false }, { isHeld: false }]);
     expect(followed[2]).toEqual({ kind: 'dead-letter', reason: 'attempts-used-up' });
@@ -85,9 +91,7 @@ describe('RetryPolicy', () => {
   it('gives a record up when the budget of 20 % and 3/s is empty (G1)', () => {
     const policy = makePolicy(3);
     policy.firstAttempts(100);
-    const ends = Array.from({ length: 51 }, () =>
-      policy.failed(policy.begin(makeRecord()), retryable),
-    );
+    const ends = Array.from({ length: 51 }, () => policy.failed(begun(policy), retryable));
     expect(ends.slice(0, 50).every(({ kind }) => kind === 'retry')).toBe(true);
     expect(ends[50]).toEqual({ kind: 'dead-letter', reason: 'retry-budget' });
     expect(policy.failedAttempts).toMatchObject({ retried: 50, 'retry-budget': 1 });
@@ -95,7 +99,7 @@ describe('RetryPolicy', () => {
 
   it('takes nothing from the budget for an outage, a busy destination, or the last attempt', () => {
     const policy = makePolicy(1);
-    const attempts = policy.begin(makeRecord());
+    const attempts = begun(policy);
     policy.failed(attempts, { kind: 'outage', message: 'x' });
     policy.failed(attempts, { kind: 'busy', message: 'x' });
     policy.failed(attempts, retryable);
@@ -104,7 +108,7 @@ describe('RetryPolicy', () => {
 
   it('remembers the last twenty failures, in text that PostgreSQL can keep', () => {
     const policy = makePolicy(100);
-    const attempts = policy.begin(makeRecord());
+    const attempts = begun(policy);
     for (let i = 0; i < 25; i += 1) policy.failed(attempts, { ...retryable, message: `n${i}` });
     policy.failed(attempts, { ...retryable, message: `a\u0000b\uD800${'c'.repeat(5000)}` });
     const { failures } = attempts.record;

@@ -30,9 +30,16 @@ export interface Attempts {
   readonly record: PipelineRecord;
   /** Failed attempts, those that cost nothing included: the back-off goes on doubling. */
   tries: number;
-  /** Successes of the destination before the record's first attempt. */
-  readonly successesBefore: number;
+  /** Successes of the destination before the record's first attempt; −1 until that begins. */
+  successesBefore: number;
 }
+
+/** Of a record that has not been tried. */
+export function noAttempts(record: PipelineRecord): Attempts {
+  return { record, tries: 0, successesBefore: NOT_BEGUN };
+}
+
+export const NOT_BEGUN = -1;
 
 /** What follows from a failed attempt. */
 export type Consequence =
@@ -101,10 +108,12 @@ export class RetryPolicy {
     this.budget.firstAttempt(count);
   }
 
-  /** Before the first attempt of a record. */
-  begin(record: PipelineRecord): Attempts {
-    record.attempts = 0;
-    return { record, tries: 0, successesBefore: this.successCount };
+  /** Before an attempt. Returns whether it is the record's first. */
+  begin(attempts: Attempts): boolean {
+    if (attempts.successesBefore !== NOT_BEGUN) return false;
+    attempts.record.attempts = 0;
+    attempts.successesBefore = this.successCount;
+    return true;
   }
 
   succeeded(attempts: Attempts): void {
