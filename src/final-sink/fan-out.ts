@@ -17,6 +17,11 @@ interface Fan extends Carried {
   readonly waiting: (() => void)[];
 }
 
+/** A record as one of the sinks has it. */
+interface Copy extends PipelineRecord {
+  fan: Fan | undefined;
+}
+
 /**
  * One record to several sinks: each gets a copy, with attempts and failures of its own, and keeps its own order.
  *
@@ -34,9 +39,6 @@ interface Fan extends Carried {
  * The copies share payload and bytes. Those for required sinks are bounded by the stage's credits, times the sinks.
  */
 export class FanOut implements Distribution {
-  /** By the copy: an id may be here twice, when a partition of Kafka has come back. */
-  private readonly fans = new Map<PipelineRecord, Fan>();
-
   constructor(
     private readonly routes: readonly SinkRoute[],
     private readonly ends: RecordEnds,
@@ -50,9 +52,7 @@ export class FanOut implements Distribution {
       this.routes.forEach((route, i) => {
         if (!isFor(record, route)) return;
         if (route.bestEffort === undefined) fan.open += 1;
-        const copy = copyOf(record);
-        this.fans.set(copy, fan);
-        shares[i]!.push(copy);
+        shares[i]!.push(copyOf(fan));
       });
       if (fan.open === 0) complete.push(fan);
     }
@@ -69,7 +69,7 @@ export class FanOut implements Distribution {
     const endings: Ending[] = [];
     const ended: Fan[] = [];
     for (const each of delivered) {
-      const fan = this.answered(each.record);
+      const fan = answered(each.record);
       if (fan === undefined) continue;
       const part = partOf(fan, each, route.sink.name);
       route.bestEffort?.delivered(each.record);
@@ -90,7 +90,7 @@ export class FanOut implements Distribution {
 
   /** A sink gets this copy no more. Resolves when its key may go on there. */
   async gaveUp(route: SinkRoute, { record: copy }: Carried, reason: string): Promise<void> {
-    const fan = this.answered(copy);
+    const fan = answered(copy);
     if (fan === undefined) return;
     if (route.bestEffort !== undefined) {
       route.bestEffort.gaveUp(copy);
@@ -102,12 +102,6 @@ export class FanOut implements Distribution {
     fan.dead.push({ record: copy, terminal, attempts, destination: route.sink.name });
     if (fan.open === 0) await this.bury(fan);
     else await new Promise<void>((resolve) => fan.waiting.push(resolve));
-  }
-
-  private answered(copy: PipelineRecord): Fan | undefined {
-    const fan = this.fans.get(copy);
-    this.fans.delete(copy);
-    return fan;
   }
 
   private async bury(fan: Fan): Promise<void> {
@@ -134,8 +128,16 @@ function isFor(record: PipelineRecord, { sink, bestEffort }: SinkRoute): boolean
   return bestEffort === undefined || bestEffort.tryEnter(record);
 }
 
-function copyOf(record: PipelineRecord): PipelineRecord {
-  return { ...record, attempts: 0, failures: record.failures?.slice() };
+function copyOf(fan: Fan): Copy {
+  const { record } = fan;
+  return { ...record, attempts: 0, failures: record.failures?.slice(), fan };
+}
+
+/** Of a copy that FanOut has made; undefined from its first answer on. */
+function answered(copy: PipelineRecord): Fan | undefined {
+  const { fan } = copy as Copy;
+  (copy as Copy).fan = undefined;
+  return fan;
 }
 
 function partOf(

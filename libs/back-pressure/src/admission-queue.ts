@@ -5,7 +5,7 @@ import {
   type Lot,
   PoolClosedError,
   type Sizes,
-  type Timer,
+  WaiterQueue,
 } from '#libs/flow-control';
 
 /** The right of `count` records to enter: a credit of the entry stage and one of the pipeline for each. */
@@ -37,13 +37,9 @@ export interface AdmissionQueueOptions {
   readonly refusal: (signal: 'queue' | 'credit') => Error;
 }
 
-interface Waiter {
+interface Asked {
   readonly count: number;
   readonly sizes: Sizes;
-  /** Ends the wait: out of the line, timer and listener gone. */
-  readonly leave: () => void;
-  readonly resolve: (admission: Admission) => void;
-  readonly reject: (error: Error) => void;
 }
 
 /**
@@ -55,10 +51,21 @@ interface Waiter {
  * 4. A waiter settles once and takes nothing after it gave up.
  */
 export class AdmissionQueue {
-  private readonly waiters = new Set<Waiter>();
+  private readonly waiters: WaiterQueue<Asked, Admission>;
   private state: 'open' | 'closed' = 'open';
 
-  constructor(private readonly options: AdmissionQueueOptions) {}
+  constructor(private readonly options: AdmissionQueueOptions) {
+    const { clock, refusal } = options;
+    this.waiters = new WaiterQueue({
+      clock,
+      onGaveUp: () => {
+        this.told();
+        this.serve();
+      },
+      timeoutError: () => refusal('credit'),
+      abortError: ({ count }, waitedMs, reason) => this.abortedError(count, waitedMs, reason),
+    });
+  }
 
   get waiting(): number {
     return this.waiters.size;
@@ -73,32 +80,38 @@ export class AdmissionQueue {
   async admit(count: number, options: AdmitOptions = {}): Promise<Admission> {
     const { sizes = 0, signal, timeoutMs = this.options.waitMs } = options;
     if (this.state === 'closed') throw new PoolClosedError('admission');
-    if (signal?.aborted) throw this.abortedError(count, 0, signal);
+    if (signal?.aborted) throw this.abortedError(count, 0, signal.reason);
     const admission = this.tryAdmit(count, sizes);
     if (admission !== undefined) return admission;
     if (this.waiters.size >= this.options.capacity || timeoutMs <= 0) {
       throw this.options.refusal(timeoutMs <= 0 ? 'credit' : 'queue');
     }
-    return this.join(count, sizes, timeoutMs, signal);
+    const admitted = this.waiters.add(
+      { count, sizes },
+      {
+        ...(signal === undefined ? {} : { signal }),
+        ...(timeoutMs === Infinity ? {} : { timeoutMs }),
+      },
+    );
+    this.told();
+    return admitted;
   }
 
   /** Serves the head, then the next; called whenever one of the pools has something to give. */
   readonly serve = (): void => {
-    for (const waiter of this.waiters) {
-      const admission = this.grant(waiter.count, waiter.sizes);
+    for (let head = this.waiters.head; head !== undefined; head = this.waiters.head) {
+      const admission = this.grant(head.count, head.sizes);
       if (admission === undefined) return;
-      waiter.resolve(admission);
-      waiter.leave();
+      this.waiters.grantHead(admission);
+      this.told();
     }
   };
 
   /** For good: every wait rejects. */
   close(): void {
     this.state = 'closed';
-    for (const waiter of this.waiters) {
-      waiter.leave();
-      waiter.reject(new PoolClosedError('admission'));
-    }
+    this.waiters.rejectAll(() => new PoolClosedError('admission'));
+    this.told();
   }
 
   private grant(count: number, sizes: Sizes): Admission | undefined {
@@ -111,51 +124,13 @@ export class AdmissionQueue {
     return whole && gateway && new GrantedAdmission(free, gateway, whole);
   }
 
-  private join(
-    count: number,
-    sizes: Sizes,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Admission> {
-    const { clock, refusal } = this.options;
-    const sinceMs = clock.now();
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        timer?.cancel();
-        signal?.removeEventListener('abort', onAbort);
-        this.waiters.delete(waiter);
-        this.options.onWaiting(this.waiters.size);
-      };
-      // Left first: who is refused is not one of those ahead of itself.
-      const giveUp = (error: () => Error): void => {
-        leave();
-        reject(error());
-        this.serve();
-      };
-      const onAbort = (): void =>
-        giveUp(() => this.abortedError(count, clock.now() - sinceMs, signal));
-      const timer: Timer | undefined =
-        timeoutMs === Infinity
-          ? undefined
-          : clock.setTimer(timeoutMs, () => giveUp(() => refusal('credit')));
-      const waiter: Waiter = { count, sizes, leave, resolve, reject };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.waiters.add(waiter);
-      this.options.onWaiting(this.waiters.size);
-    });
+  private told(): void {
+    this.options.onWaiting(this.waiters.size);
   }
 
-  private abortedError(
-    count: number,
-    waitedMs: number,
-    signal: AbortSignal | undefined,
-  ): CreditWaitAbortedError {
-    return new CreditWaitAbortedError({
-      pool: this.options.entry.name,
-      count,
-      waitedMs,
-      reason: signal?.reason,
-    });
+  private abortedError(count: number, waitedMs: number, reason: unknown): CreditWaitAbortedError {
+    const pool = this.options.entry.name;
+    return new CreditWaitAbortedError({ pool, count, waitedMs, reason });
   }
 }
 

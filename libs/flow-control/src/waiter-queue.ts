@@ -57,14 +57,15 @@ export class WaiterQueue<Request, Grant> {
     const { clock, onGaveUp, timeoutError, abortError } = this.options;
     const sinceMs = clock.now();
     return new Promise((resolve, reject) => {
-      const giveUp = (error: Error): void => {
+      // Left first: who gives up is not one of those ahead of itself.
+      const giveUp = (error: (waitedMs: number) => Error): void => {
         this.leave(waiter);
-        reject(error);
+        reject(error(clock.now() - sinceMs));
         onGaveUp();
       };
       const onAbort = (): void =>
-        giveUp(abortError(request, clock.now() - sinceMs, signal?.reason));
-      const onTimeout = (): void => giveUp(timeoutError(request, clock.now() - sinceMs));
+        giveUp((waitedMs) => abortError(request, waitedMs, signal?.reason));
+      const onTimeout = (): void => giveUp((waitedMs) => timeoutError(request, waitedMs));
       const waiter: Waiter<Request, Grant> = {
         request,
         resolve,
