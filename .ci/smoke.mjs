@@ -1,7 +1,7 @@
 // Starts the built service as a user would, in an empty folder, with its embedded database; posts a record, sees it
 // acknowledged, stops it by SIGTERM and expects exit status 0.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, chmodSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,14 +20,11 @@ const freePort = () =>
 const folder = mkdtempSync(join(tmpdir(), 'penstock-smoke-'));
 chmodSync(folder, 0o755); // The embedded Postgres runs as another user when this runs as root.
 const port = await freePort();
-const service = spawn(
-  process.execPath,
-  ['--enable-source-maps', '--min-semi-space-size=16', 'dist/src/main.js'],
-  {
-    env: { ...process.env, PORT: String(port), DATA_DIR: join(folder, 'data'), DATABASE_URL: '' },
-    stdio: 'inherit',
-  },
-);
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+const service = spawn(process.execPath, scripts.start.split(' ').slice(2), {
+  env: { ...process.env, PORT: String(port), DATA_DIR: join(folder, 'data'), DATABASE_URL: '' },
+  stdio: 'inherit',
+});
 const exited = new Promise((resolve) =>
   service.once('exit', (code, signal) => resolve({ code, signal })),
 );

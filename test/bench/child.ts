@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { startFlags } from '../support/start-flags.js';
 
 interface Answer {
   readonly result?: unknown;
@@ -20,7 +21,7 @@ export class Child<Question extends object, Result> {
     module: URL,
     args: readonly string[] = [],
   ): Child<Question, Result> {
-    const execArgv = ['--expose-gc', '--enable-source-maps', '--min-semi-space-size=16'];
+    const execArgv = ['--expose-gc', ...startFlags()];
     return new Child(fork(fileURLToPath(module), args, { execArgv }));
   }
 

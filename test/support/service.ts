@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { watchService } from './answer-watch.js';
+import { startFlags } from './start-flags.js';
 import { until } from './until.js';
 
 const MAIN = join(process.cwd(), 'dist', 'src', 'main.js');
@@ -33,15 +34,11 @@ export interface ServiceOptions {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const port = options.port ?? (await freePort());
   const env = { PATH: process.env['PATH'] ?? '', PORT: String(port), LOG_LEVEL: 'info' };
-  const child = spawn(
-    process.execPath,
-    ['--enable-source-maps', '--min-semi-space-size=16', MAIN],
-    {
-      env: { ...env, ...options.env },
-      cwd: options.env?.['CWD'] ?? process.cwd(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(process.execPath, [...startFlags(), MAIN], {
+    env: { ...env, ...options.env },
+    cwd: options.env?.['CWD'] ?? process.cwd(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const service = describeService(child, port);
   watchService(service.url);
   if (options.isReadyAwaited === false) return service;
