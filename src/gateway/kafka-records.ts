@@ -66,7 +66,7 @@ export class KafkaRecords {
       sizeBytes,
       origin: brought.origin,
       credit: brought.credit,
-      key: key === null ? undefined : keyText(key),
+      key: key === null ? undefined : textOf(key),
       keyBytes: key === null || isText(key) ? undefined : key,
       partition: -1,
       payload,
@@ -122,12 +122,8 @@ function headersOf(headers: NonNullable<SourceRecord['headers']>): RecordHeaders
   return Object.fromEntries(headers.map(([name, value]) => [name, textOf(value)]));
 }
 
-/** A key as the pipeline's functions see it. */
-export function keyText(bytes: Buffer): string {
-  return textOf(bytes);
-}
-
-function textOf(bytes: Buffer): string {
+/** Bytes as the pipeline's functions see them. */
+export function textOf(bytes: Buffer): string {
   return bytes.toString(isText(bytes) ? 'utf8' : 'base64');
 }
 

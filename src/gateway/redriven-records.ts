@@ -6,7 +6,7 @@ import { type AnyPipelineDefinition, PIPELINE_DEFINITION } from '../pipeline/def
 import { NEVER_MS } from '../pipeline/expiry.js';
 import type { PipelineRecord, RecordHeaders, Verdict } from '../pipeline/record.js';
 import { StageRuntime } from '../pipeline/stage-runtime.js';
-import { KafkaRecords, keyText } from './kafka-records.js';
+import { KafkaRecords, textOf } from './kafka-records.js';
 
 const ACCEPTED: Verdict = { kind: 'accepted' };
 
@@ -43,7 +43,7 @@ export class RedrivenRecords {
       sizeBytes: (letter.payload?.length ?? 0) + (letter.headers?.length ?? 0),
       origin: originOf(letter),
       credit,
-      key: letter.keyBytes === null ? (letter.key ?? undefined) : keyText(letter.keyBytes),
+      key: letter.keyBytes === null ? (letter.key ?? undefined) : textOf(letter.keyBytes),
       keyBytes: letter.keyBytes ?? undefined,
       partition: letter.partition,
       acceptedAtMs: letter.acceptedAtMs,

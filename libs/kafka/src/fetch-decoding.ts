@@ -3,6 +3,7 @@ import decodeMessageSet from 'kafkajs/src/protocol/messageSet/decoder.js';
 import fetch from 'kafkajs/src/protocol/requests/fetch/index.js';
 import { type AbortedTransaction, hideAborted } from './aborted-records.js';
 import type { KafkaLogger } from './kafka-logger.js';
+import { patchOnce } from './patch-once.js';
 import { areRecordBatches, decodeRecordBatches } from './record-decoding.js';
 
 /** The first version with record batches, and the last that 2.2.4 knows. */
@@ -13,24 +14,27 @@ const SESSION = 7;
 /** From here on the client keeps the pause that the broker asks for, and the broker makes none. */
 const CLIENT_THROTTLES = 8;
 const PREFERRED_REPLICA = 11;
-const patched = new WeakSet<object>();
 
 /**
  * Reads what kafkajs fetches. Its own code makes a reader and up to six objects for every record (a third of what a plain
  * consumer allocates), and with several transactional producers on a partition it lets records of aborted transactions
- * through. Idempotent. Returns false, and warns, when the versions are not those known.
+ * through. See `patchOnce`.
  */
 export function patchFetchDecoding(
   logger: Pick<KafkaLogger, 'warn'>,
   target: typeof fetch = fetch,
 ): boolean {
-  if (patched.has(target)) return true;
-  if (target.versions.at(-1) !== String(LAST_VERSION)) {
-    logger.warn('kafkajs is not the version whose fetches are known; they stay as they are');
-    return false;
-  }
-  const original = target.protocol;
-  target.protocol = (options) => {
+  return patchOnce(target, logger, {
+    name: 'fetches',
+    isKnown: target.versions.at(-1) === String(LAST_VERSION),
+    apply: () => {
+      target.protocol = withOwnDecoding(target.protocol);
+    },
+  });
+}
+
+function withOwnDecoding(original: typeof fetch.protocol): typeof fetch.protocol {
+  return (options) => {
     const make = original(options);
     const { version } = options;
     if (version < FIRST_VERSION) return make;
@@ -40,8 +44,6 @@ export function patchFetchDecoding(
       return { ...rest, response: { ...response, decode } };
     };
   };
-  patched.add(target);
-  return true;
 }
 
 async function decodeResponse(decoder: Decoder, version: number) {

@@ -2,6 +2,7 @@ import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
 import { type BatchOptions, encodeBatch } from './batch-encoding.js';
 import type { KafkaLogger } from './kafka-logger.js';
+import { patchOnce } from './patch-once.js';
 import type { EncodableMessage } from './record-encoding.js';
 
 export interface ProduceArguments {
@@ -33,24 +34,26 @@ type Protocol = (options: { version: number }) => MakeRequest;
 const [FIRST_VERSION, LAST_VERSION] = [3, 7];
 /** Of a request beside its batches, about. */
 const HEAD_BYTES = 512;
-const patched = new WeakSet<object>();
 
 /**
  * Lets kafkajs encode a batch of records with one allocation: its own code makes a zeroed buffer of 512 bytes for each
- * record and one more for each header, copies them four times, and takes the checksum byte by byte. Same bytes. Idempotent.
- * Returns false, and warns, when the versions are not those known.
+ * record and one more for each header, copies them four times, and takes the checksum byte by byte. Same bytes. See `patchOnce`.
  */
 export function patchProduceEncoding(
   logger: Pick<KafkaLogger, 'warn'>,
   target: { readonly versions: readonly string[]; protocol: Protocol } = produce,
 ): boolean {
-  if (patched.has(target)) return true;
-  if (target.versions.at(-1) !== String(LAST_VERSION)) {
-    logger.warn('kafkajs is not the version whose encoding of records is known; it stays as it is');
-    return false;
-  }
-  const original = target.protocol;
-  target.protocol = (options) => {
+  return patchOnce(target, logger, {
+    name: 'produce requests',
+    isKnown: target.versions.at(-1) === String(LAST_VERSION),
+    apply: () => {
+      target.protocol = withOwnEncoding(target.protocol);
+    },
+  });
+}
+
+function withOwnEncoding(original: Protocol): Protocol {
+  return (options) => {
     const make = original(options);
     if (options.version < FIRST_VERSION) return make;
     return (given) => {
@@ -58,8 +61,6 @@ export function patchProduceEncoding(
       return { request: { ...request, encode: () => encodeRequest(given) }, response };
     };
   };
-  patched.add(target);
-  return true;
 }
 
 async function encodeRequest(given: ProduceArguments): Promise<Encoder> {

@@ -6,6 +6,7 @@ import offsetFetch, {
   type OffsetFetchProtocol,
 } from 'kafkajs/src/protocol/requests/offsetFetch/index.js';
 import type { KafkaLogger } from './kafka-logger.js';
+import { patchOnce } from './patch-once.js';
 
 /** The last version that 2.2.4 knows. */
 const LAST_VERSION = '4';
@@ -25,7 +26,6 @@ const { response: known } = offsetFetch.protocol({ version: Number(LAST_VERSION)
 
 /** Whether the caller asks for stable offsets travels with the call: kafkajs's own methods take no such option. */
 const isStableAsked = new AsyncLocalStorage<boolean>();
-const patched = new WeakSet<object>();
 
 interface FetchTarget {
   versions: readonly string[];
@@ -35,28 +35,30 @@ interface FetchTarget {
 /**
  * Lets kafkajs ask for a group's offsets as a transactional reader must: an offset whose transaction has been committed,
  * but not yet been entered by the coordinator, would otherwise be answered as it was before. Changes nothing for other
- * callers. Idempotent. Returns false, and warns, when the versions are not those known.
+ * callers. See `patchOnce`.
  */
 export function patchOffsetFetch(
   logger: Pick<KafkaLogger, 'warn'>,
   target: FetchTarget = offsetFetch,
 ): boolean {
-  if (patched.has(target)) return true;
-  if (target.versions.at(-1) !== LAST_VERSION) {
-    logger.warn('kafkajs is not the version whose fetch of offsets is known; it stays as it is');
-    return false;
-  }
-  const original = target.protocol;
-  target.versions = [...target.versions, String(STABLE_VERSION)];
-  target.protocol = ({ version }) => {
+  return patchOnce(target, logger, {
+    name: 'fetches of offsets',
+    isKnown: target.versions.at(-1) === LAST_VERSION,
+    apply: () => {
+      target.versions = [...target.versions, String(STABLE_VERSION)];
+      target.protocol = withStableVersion(target.protocol);
+    },
+  });
+}
+
+function withStableVersion(original: OffsetFetchProtocol): OffsetFetchProtocol {
+  return ({ version }) => {
     if (version === STABLE_VERSION) return stableFetch;
     if (isStableAsked.getStore() === true) {
       throw new Error('KAFKA_DELIVERY_GUARANTEE=exactly-once needs Apache Kafka 2.5 or newer.');
     }
     return original({ version });
   };
-  patched.add(target);
-  return true;
 }
 
 /** What `fetch` asks for is answered by stable offsets, and UNSTABLE_OFFSET where there is none at the moment. */

@@ -1,5 +1,6 @@
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { KafkaLogger } from './kafka-logger.js';
+import { patchOnce } from './patch-once.js';
 
 /** The method of 2.2.4 that the patch was written for, without comments and white space. */
 const KNOWN_SOURCE =
@@ -17,28 +18,22 @@ interface QueueState {
   readonly throttledUntil: number;
 }
 
-const patched = new WeakSet<object>();
-
 /**
  * Keeps idle connections from waking up a thousand times a second: kafkajs arms its check again with a negative delay
- * even when nothing is pending and nothing is throttled (6 % of a core for two idle clients, 1 % patched). Idempotent.
- * Returns false, and warns, when the method is not the one known.
+ * even when nothing is pending and nothing is throttled (6 % of a core for two idle clients, 1 % patched). See `patchOnce`.
  */
 export function patchIdleTimers(
   logger: Pick<KafkaLogger, 'warn'>,
   prototype: { scheduleCheckPendingRequests: Schedule } = RequestQueue.prototype,
 ): boolean {
-  if (patched.has(prototype)) return true;
   const original = prototype.scheduleCheckPendingRequests;
-  if (withoutSpace(original.toString()) !== KNOWN_SOURCE) {
-    logger.warn(
-      'kafkajs is not the version whose idle timers are known; they are left as they are',
-    );
-    return false;
-  }
-  prototype.scheduleCheckPendingRequests = function scheduleWhenNeeded(): void {
-    if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
-  };
-  patched.add(prototype);
-  return true;
+  return patchOnce(prototype, logger, {
+    name: 'idle timers',
+    isKnown: withoutSpace(original.toString()) === KNOWN_SOURCE,
+    apply: () => {
+      prototype.scheduleCheckPendingRequests = function scheduleWhenNeeded(): void {
+        if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
+      };
+    },
+  });
 }
