@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { createApplication } from './application.js';
 import type { LoadedOptions } from './config/load-options.js';
 import { Database } from './database/database.js';
+import { GatewayLimits } from './gateway/gateway.limits.js';
 import { answerProtocolError, SERVER_OPTIONS } from './gateway/server-protection.js';
 import { FrontDoor } from './http/front-door.js';
 import { createLogger } from './logging/create-logger.js';
@@ -62,9 +63,9 @@ export async function serve(loaded: LoadedOptions, { version, build }: Release):
     await lifecycle.whenStarted();
     if (lifecycle.state === 'running') {
       const { closed } = app.get(Intake);
-      log.info(
-        closed === undefined ? startLine(host, door.port, adminDoor?.port) : standbyLine(closed),
-      );
+      const { takesKafkaOnly } = app.get(GatewayLimits);
+      const line = startLine({ host, port: door.port, adminPort: adminDoor?.port, takesKafkaOnly });
+      log.info(closed === undefined || takesKafkaOnly ? line : standbyLine(closed));
     }
   } catch (error) {
     // The embedded database would outlive the process.
@@ -88,10 +89,18 @@ function endAtOnce(log: Logger, signal: StopSignal): void {
   process.exit(SIGNAL_STATUS_BASE + constants.signals[signal]);
 }
 
-function startLine(host: string, port: number, adminPort = port): string {
+interface StartLine {
+  readonly host: string;
+  readonly port: number;
+  readonly adminPort: number | undefined;
+  readonly takesKafkaOnly: boolean;
+}
+
+function startLine({ host, port, adminPort = port, takesKafkaOnly }: StartLine): string {
   const name = host.includes(':') ? `[${host}]` : host;
   const [url, adminUrl] = [`http://${name}:${port}`, `http://${name}:${adminPort}`];
-  return `Penstock is ready: records ${url}/v1/records, docs ${url}/docs, health ${adminUrl}/health`;
+  const records = takesKafkaOnly ? 'from Kafka alone (exactly once)' : `${url}/v1/records`;
+  return `Penstock is ready: records ${records}, docs ${url}/docs, health ${adminUrl}/health`;
 }
 
 /** Records by REST are for the replica that has the partitions; those of Kafka flow on every one. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { order } from '../support/orders.js';
-import { freePort, type Service, startService, temporaryFolder } from '../support/service.js';
+import { freePort } from '../support/free-port.mjs';
+import { type Service, startService, temporaryFolder } from '../support/service.js';
 import { until } from '../support/until.js';
 
 const KEYS = 16;

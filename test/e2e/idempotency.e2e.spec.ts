@@ -1,6 +1,7 @@
 import { order } from '../support/orders.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { freePort, type Service, startService } from '../support/service.js';
+import { freePort } from '../support/free-port.mjs';
+import { type Service, startService } from '../support/service.js';
 import { until } from '../support/until.js';
 
 const CLIENTS = 8;

@@ -100,10 +100,14 @@ describe('Exactly-once mode', () => {
 
   it('delivers each record once through kills, rebalances and a broker that dies', async () => {
     await start('first');
+    const first = services.get('first')!;
+    await until(() => first.output().includes('records from Kafka alone'), {
+      what: 'the start line',
+    });
     await untilCommitted(1500);
     await start('second');
     await untilCommitted(4000);
-    await services.get('first')!.kill();
+    await first.kill();
     await start('third');
     await untilCommitted(7000);
     await broker.kill();

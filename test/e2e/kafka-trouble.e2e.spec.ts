@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Client } from 'pg';
-import { type Broker, createBroker, freePort } from '../support/kafka-broker.mjs';
+import { freePort } from '../support/free-port.mjs';
+import { type Broker, createBroker } from '../support/kafka-broker.mjs';
 import { KafkaProxy } from '../support/kafka-proxy.js';
 import { TestKafka, uniqueName } from '../support/kafka.js';
 import {

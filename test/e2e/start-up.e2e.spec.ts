@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { freePort, isOk, type Service, startService, temporaryFolder } from '../support/service.js';
+import { freePort } from '../support/free-port.mjs';
+import { isOk, type Service, startService, temporaryFolder } from '../support/service.js';
 import { createTestDatabase } from '../support/postgres.js';
 import { until } from '../support/until.js';
 

@@ -1,7 +1,7 @@
 import type { AnyPipelineDefinition } from '../../src/pipeline/definition.js';
 import { startApplication, type TestApplication } from '../support/application.js';
 import { testBrokers, TestKafka, type TestMessage, uniqueName } from '../support/kafka.js';
-import { freePort } from '../support/service.js';
+import { freePort } from '../support/free-port.mjs';
 import { Gate } from '../support/stage-harness.js';
 import { until } from '../support/until.js';
 

@@ -13,10 +13,10 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from './free-port.mjs';
 import { createBroker } from './kafka-broker.mjs';
 
 const START_DEADLINE_MS = 30_000;
@@ -48,16 +48,6 @@ function unprivilegedUser() {
     users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody');
   if (!user) throw new Error('The tests run as root, and there is no user postgres or nobody.');
   return { uid: Number(user[2]), gid: Number(user[3]) };
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 async function untilReady(folder, child, log) {

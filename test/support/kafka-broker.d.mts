@@ -12,4 +12,3 @@ export interface Broker {
   stop(): Promise<void>;
 }
 export function createBroker(options?: { advertisedPort?: number; port?: number }): Promise<Broker>;
-export function freePort(): Promise<number>;

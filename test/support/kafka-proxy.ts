@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ISocketFactory } from 'kafkajs';
+import { freePort } from './free-port.mjs';
 
 const PRODUCE = 0;
 /** Size and correlation id of a response; size and API key of a request. */
@@ -25,11 +26,10 @@ export class KafkaProxy {
 
   /** Starts to listen, on `port` when one is given (for a broker that names it to its clients); the second time on the same. */
   async open(port = this.port): Promise<void> {
-    this.port = port;
+    this.port = port === 0 ? await freePort() : port;
     this.server = createServer((client) => this.serve(client));
     this.server.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');
-    this.port = (this.server.address() as AddressInfo).port;
   }
 
   /** Cuts every connection and refuses new ones. */

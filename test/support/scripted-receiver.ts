@@ -4,7 +4,8 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { freePort } from './free-port.mjs';
 
 /** A request as it came, with its body. */
 export interface ReceivedRequest {
@@ -51,11 +52,11 @@ export class ScriptedReceiver {
   private server: Server | undefined;
   private atOnce = 0;
 
-  private constructor(private port: number) {}
+  private constructor(private readonly port: number) {}
 
   /** Listens on a free port of the loopback, or on the given one. */
-  static async start(port = 0): Promise<ScriptedReceiver> {
-    const receiver = new ScriptedReceiver(port);
+  static async start(port?: number): Promise<ScriptedReceiver> {
+    const receiver = new ScriptedReceiver(port ?? (await freePort()));
     await receiver.comeBack();
     return receiver;
   }
@@ -106,7 +107,6 @@ export class ScriptedReceiver {
       server.once('error', reject);
       server.listen(this.port, '127.0.0.1', resolve);
     });
-    this.port = (server.address() as AddressInfo).port;
     this.server = server;
   }
 

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { watchService } from './answer-watch.js';
+import { freePort } from './free-port.mjs';
 import { startFlags } from './start-flags.js';
 import { until } from './until.js';
 
@@ -89,17 +89,6 @@ export async function isOk(url: string): Promise<boolean> {
   } catch {
     return false; // Nobody listens yet; the caller asks again until its deadline.
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 /** A folder that any user may enter (the embedded Postgres changes its user when run as root); remove it by `remove`. */

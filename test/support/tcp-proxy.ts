@@ -1,21 +1,22 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from './free-port.mjs';
 
 /** A TCP proxy that can fall silent, as a frozen server does, or be away altogether. */
 export class TcpProxy {
   private readonly sockets = new Set<Socket>();
   private server: Server | undefined;
   private isFrozen = false;
-  private port = 0;
+  private port: number | undefined;
 
   constructor(private readonly target: { host: string; port: number }) {}
 
   /** Starts to listen; the second time on the same port. Returns the port. */
   async open(): Promise<number> {
     this.server = createServer((client) => this.serve(client));
+    this.port ??= await freePort();
     this.server.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');
-    this.port = (this.server.address() as AddressInfo).port;
     return this.port;
   }
 
