@@ -126,7 +126,7 @@ export interface FetchedMessage {
   readonly key?: Buffer | null;
   readonly value?: Buffer | null;
   readonly timestamp?: number;
-  readonly headers?: Record<string, Buffer | string | (Buffer | string)[]>;
+  readonly headers?: Record<string, Buffer | string | null | (Buffer | string | null)[]>;
 }
 
 /** What kafkajs gives a handler, with everything it did with it. */

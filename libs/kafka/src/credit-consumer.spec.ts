@@ -239,6 +239,19 @@ describe('CreditConsumer', () => {
     expect([empty?.key?.length, empty?.value?.length]).toEqual([0, 0]);
   });
 
+  it('takes a header without a value for an empty one', async () => {
+    const { start, fetch, pipeline } = setUp();
+    await start();
+    await fetch([{ offset: 0, headers: { trace: null, twice: ['a', null] } }]).handled;
+    const [record] = pipeline.slices[0]?.records ?? [];
+    const texts = record?.headers?.map(([name, value]) => [name, value.toString()]);
+    expect(texts).toEqual([
+      ['trace', ''],
+      ['twice', 'a'],
+      ['twice', ''],
+    ]);
+  });
+
   it('gives the credits back and resolves nothing when the group joined again meanwhile (C13)', async () => {
     const { fake, pipeline, start, fetch, pass } = setUp();
     await start();

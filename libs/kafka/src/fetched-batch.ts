@@ -12,6 +12,7 @@ export interface PositionedBatch extends Batch {
 type Header = readonly [name: string, value: Buffer];
 
 const NO_HEADERS: readonly Header[] = [];
+const NO_VALUE = Buffer.alloc(0);
 
 function headersOf(headers: IHeaders | undefined): readonly Header[] {
   if (!headers) return NO_HEADERS;
@@ -20,7 +21,8 @@ function headersOf(headers: IHeaders | undefined): readonly Header[] {
     const value = headers[name];
     if (value === undefined) continue;
     for (const one of Array.isArray(value) ? value : [value]) {
-      pairs.push([name, typeof one === 'string' ? Buffer.from(one) : one]);
+      // Kafka's protocol allows null, its typings don't.
+      pairs.push([name, typeof one === 'string' ? Buffer.from(one) : (one ?? NO_VALUE)]);
     }
   }
   return pairs;
