@@ -10,6 +10,7 @@ import {
   jsonSchemaOf,
   problem,
 } from '../openapi/describe.js';
+import { BODY_LATE } from '../openapi/shared-problems.js';
 
 interface Described {
   readonly summary: string;
@@ -45,15 +46,7 @@ const PROBLEMS = {
       'There is no sink "callback"; there is postgres.',
     ),
   },
-  408: {
-    description: 'The body did not arrive in time.',
-    example: problem(
-      408,
-      'request-timeout',
-      'The request took too long to arrive',
-      'The body did not arrive within 30 s.',
-    ),
-  },
+  408: BODY_LATE,
   413: {
     description: 'The body is too large.',
     example: problem(413, 'too-large', 'Too large', 'The body must have at most 1048576 bytes.', {

@@ -9,7 +9,6 @@ import { DeliveryCall } from './delivery-call.js';
 import { type DeliveryItem as Item, itemOf } from './delivery-item.js';
 import { DeliveryLine } from './delivery-line.js';
 import {
-  ACKNOWLEDGED,
   answerOf,
   countLost,
   itemsByRecord,
@@ -22,7 +21,7 @@ import {
   type PendingAcknowledgmentsSnapshot,
   type PendingEntry,
 } from './pending-acknowledgments.js';
-import type { DeliveryOutcome } from './sinks/sink.js';
+import { ACKNOWLEDGED, type DeliveryOutcome } from './sinks/sink.js';
 
 /**
  * Deliveries to the sink, from the line to the answer.

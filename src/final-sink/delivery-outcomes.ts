@@ -3,8 +3,6 @@ import type { PipelineRecord } from '../pipeline/record.js';
 import type { DeliveryCall } from './delivery-call.js';
 import type { DeliveryContext, DeliveryOutcome, Sink } from './sinks/sink.js';
 
-export const ACKNOWLEDGED = { kind: 'acknowledged' } as const satisfies DeliveryOutcome;
-
 /** For a record that the sink has said nothing about. */
 export const NO_OUTCOME = {
   kind: 'failed',

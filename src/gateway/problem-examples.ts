@@ -1,4 +1,5 @@
 import { problem } from '../openapi/describe.js';
+import { BODY_LATE, NOT_ACCEPTABLE } from '../openapi/shared-problems.js';
 
 const INVALID = {
   path: '/payload/items/0/quantity',
@@ -35,24 +36,8 @@ export const PROBLEMS = {
     description: 'No record has this id, or none of the tenant that the token is of.',
     example: problem(404, 'not-found', 'Not found', 'There is no record of this id.'),
   },
-  406: {
-    description: 'The Accept header does not admit JSON.',
-    example: problem(
-      406,
-      'not-acceptable',
-      'No representation fits the Accept header',
-      'The answer is application/json.',
-    ),
-  },
-  408: {
-    description: 'The body did not arrive in time.',
-    example: problem(
-      408,
-      'request-timeout',
-      'The request took too long to arrive',
-      'The body did not arrive within 30 s.',
-    ),
-  },
+  406: NOT_ACCEPTABLE,
+  408: BODY_LATE,
   409: {
     description:
       'A request with this Idempotency-Key is still running; send it again after Retry-After to hear of its record. In a ' +

@@ -6,6 +6,7 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { type AnswerHeaders, optional, RETRY_AFTER } from './answer-headers.js';
 import { contentOf, problem } from './describe.js';
 import { problemSchema } from './problem.schema.js';
+import { NOT_ACCEPTABLE } from './shared-problems.js';
 
 interface Answer {
   readonly description: string;
@@ -43,15 +44,7 @@ const OF_ALL: Answers = {
 };
 
 const OF_JSON: Answers = {
-  406: common(
-    'The Accept header does not admit JSON.',
-    problem(
-      406,
-      'not-acceptable',
-      'No representation fits the Accept header',
-      'The answer is application/json.',
-    ),
-  ),
+  406: common(NOT_ACCEPTABLE.description, NOT_ACCEPTABLE.example),
 };
 
 /** The paths with the answers that all of them have. */

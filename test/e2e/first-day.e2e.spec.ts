@@ -5,6 +5,7 @@ import { testBrokers, TestKafka, uniqueName } from '../support/kafka.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { type ReceivedRequest, ScriptedReceiver } from '../support/scripted-receiver.js';
 import { type Service, startService } from '../support/service.js';
+import { smallBuffers } from '../support/small-buffers.js';
 import { until } from '../support/until.js';
 
 const LONG_MS = 120_000;
@@ -12,15 +13,7 @@ const KEYS = 5;
 const PARTITIONS = 3;
 const CREDITS = 20;
 const SETTINGS = {
-  GATEWAY_BUFFER_SIZE: CREDITS,
-  GATEWAY_MAX_REQUESTS_PER_SECOND: 0,
-  KEYGEN_BUFFER_SIZE: CREDITS,
-  INGRESS_BUFFER_SIZE: CREDITS,
-  INGRESS_MAX_BUFFER_SIZE: CREDITS,
-  EGRESS_BUFFER_SIZE: CREDITS,
-  EGRESS_MAX_CONCURRENT_OPERATIONS: CREDITS / 2,
-  FINAL_SINK_BUFFER_SIZE: CREDITS,
-  FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS: CREDITS / 2,
+  ...smallBuffers(CREDITS),
   // Three failures of ten never use up the attempts of one record.
   FINAL_SINK_MAX_RETRIES: 12,
   FINAL_SINK_BREAKER_OPEN_MS: 100,

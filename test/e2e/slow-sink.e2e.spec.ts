@@ -4,21 +4,11 @@ import { STAGE_IDS, type StageId } from '../../src/pipeline/stage.js';
 import { order } from '../support/orders.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { type Service, startService } from '../support/service.js';
+import { smallBuffers } from '../support/small-buffers.js';
 import { until } from '../support/until.js';
 
 const CREDITS = 40;
 const KEYS = 8;
-const SMALL_BUFFERS = {
-  GATEWAY_BUFFER_SIZE: CREDITS,
-  GATEWAY_MAX_REQUESTS_PER_SECOND: 0,
-  KEYGEN_BUFFER_SIZE: CREDITS,
-  INGRESS_BUFFER_SIZE: CREDITS,
-  INGRESS_MAX_BUFFER_SIZE: CREDITS,
-  EGRESS_BUFFER_SIZE: CREDITS,
-  EGRESS_MAX_CONCURRENT_OPERATIONS: CREDITS / 2,
-  FINAL_SINK_BUFFER_SIZE: CREDITS,
-  FINAL_SINK_MAX_PENDING_ACKNOWLEDGMENTS: CREDITS / 2,
-};
 
 interface PipelineDocument {
   stages: { stage: StageId; credits: { capacity: number; limit: number; outstanding: number } }[];
@@ -112,7 +102,7 @@ describe('A stuck sink', () => {
       headers jsonb, partition integer NOT NULL, accepted_at timestamptz NOT NULL,
       delivered_at timestamptz NOT NULL DEFAULT now(), sequence bigint GENERATED ALWAYS AS IDENTITY)`);
     const env = Object.fromEntries(
-      Object.entries(SMALL_BUFFERS).map(([name, value]) => [name, String(value)]),
+      Object.entries(smallBuffers(CREDITS)).map(([name, value]) => [name, String(value)]),
     );
     service = await startService({ env: { ...env, DATABASE_URL: database.url } });
     load = new Load(service.url);

@@ -88,10 +88,7 @@ export class AdmissionQueue {
     }
     const admitted = this.waiters.add(
       { count, sizes },
-      {
-        ...(signal === undefined ? {} : { signal }),
-        ...(timeoutMs === Infinity ? {} : { timeoutMs }),
-      },
+      { signal, timeoutMs: timeoutMs === Infinity ? undefined : timeoutMs },
     );
     this.told();
     return admitted;

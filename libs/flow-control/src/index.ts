@@ -11,7 +11,7 @@ export {
 } from './credit-pool.js';
 export type { Lane, Lot } from './lot.js';
 export type { PoolSize } from './pool-limits.js';
-export { type WaitOptions, WaiterQueue, type WaiterQueueOptions } from './waiter-queue.js';
+export { type WaitOptions, WaiterQueue } from './waiter-queue.js';
 
 // Permits inside a stage
 export {

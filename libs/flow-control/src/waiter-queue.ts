@@ -2,9 +2,9 @@ import type { Clock, Timer } from './clock.js';
 
 export interface WaitOptions {
   /** Ends the wait when it aborts. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Ends the wait after this long. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface WaiterQueueOptions<Request> {

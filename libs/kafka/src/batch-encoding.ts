@@ -6,12 +6,12 @@ import { type EncodableMessage, encodeRecords } from './record-encoding.js';
 
 export interface BatchOptions {
   /** Code of the codec; 0 for none. */
-  readonly compression?: number;
+  readonly compression?: number | undefined;
   readonly isTransactional: boolean;
   /** Of an idempotent producer, as kafkajs has it. */
   readonly producerId?: unknown;
-  readonly producerEpoch?: number;
-  readonly firstSequence?: number;
+  readonly producerEpoch?: number | undefined;
+  readonly firstSequence?: number | undefined;
 }
 
 const NO_PRODUCER = -1;
@@ -25,16 +25,17 @@ export async function encodeBatch(
   const times = messages.flatMap(({ timestamp }) => timestamp ?? []).toSorted();
   const [first, last] = [times[0] ?? nowMs, times.at(-1) ?? nowMs];
   const deltas = messages.map(({ timestamp = nowMs }) => Number(timestamp) - Number(first));
-  const batch = await packed(messages, deltas, options.compression ?? 0);
   const {
+    compression: codecType = 0,
     isTransactional,
     producerId = NO_PRODUCER,
     producerEpoch = 0,
     firstSequence = 0,
   } = options;
+  const batch = await packed(messages, deltas, codecType);
   const flags = isTransactional ? BATCH_FLAGS.inTransaction : 0;
   const fields = new Encoder(BATCH_AT.records)
-    .writeInt16((options.compression ?? 0) | flags)
+    .writeInt16(codecType | flags)
     .writeInt32(messages.length - 1)
     .writeInt64(first)
     .writeInt64(last)

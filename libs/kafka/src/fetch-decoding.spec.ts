@@ -255,6 +255,16 @@ describe('patchFetchDecoding', () => {
     }
   });
 
+  it('fails for a record that is shorter or longer than what it holds', async () => {
+    const batch = await plain([{ value: 'value' }, { value: 'value' }]);
+    for (const length of [-1, 1, 5, 60]) {
+      const lie = altered(batch, (each) => {
+        each[BATCH_AT.records] = length < 0 ? 1 : 2 * length;
+      });
+      await expect(read(target.protocol, responseOf(lie))).rejects.toThrow(RangeError);
+    }
+  });
+
   it('leaves a kafkajs with other versions as it is, and warns', () => {
     const other = { versions: ['0', '12'], protocol: original };
     expect(patchFetchDecoding(logger, other)).toBe(false);

@@ -1,6 +1,6 @@
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import produce from 'kafkajs/src/protocol/requests/produce/index.js';
-import { type BatchOptions, encodeBatch } from './batch-encoding.js';
+import { encodeBatch } from './batch-encoding.js';
 import type { KafkaLogger } from './kafka-logger.js';
 import { patchOnce } from './patch-once.js';
 import type { EncodableMessage } from './record-encoding.js';
@@ -88,12 +88,7 @@ function encodePartition(
   { messages, firstSequence }: PartitionData,
   { transactionalId, producerId, producerEpoch, compression }: ProduceArguments,
 ): Promise<Buffer> {
-  const options: BatchOptions = {
-    isTransactional: Boolean(transactionalId),
-    ...(compression === undefined ? {} : { compression }),
-    ...(producerId === undefined ? {} : { producerId }),
-    ...(producerEpoch === undefined ? {} : { producerEpoch }),
-    ...(firstSequence === undefined ? {} : { firstSequence }),
-  };
+  const isTransactional = Boolean(transactionalId);
+  const options = { compression, isTransactional, producerId, producerEpoch, firstSequence };
   return encodeBatch(messages, options, Date.now());
 }

@@ -102,7 +102,7 @@ function decodeRecord(reader: VarintReader, context: BatchContext): FetchedRecor
   const valueLength = reader.read();
   const valueAt = reader.skip(valueLength);
   const headers = decodeHeaders(reader);
-  reader.at = end;
+  reader.leave(end);
   return new FetchedRecord(
     context,
     offsetOf(context.firstOffset, offsetDelta),

@@ -1,6 +1,6 @@
 import { kindOfAnswer } from '../../pipeline/answer-kind.js';
 import type { Failure } from '../../pipeline/destination/failure.js';
-import type { DeliveryOutcome } from './sink.js';
+import { ACKNOWLEDGED, type DeliveryOutcome } from './sink.js';
 
 /** Not sent, or cut off by us: the request itself is what can't be made. */
 const INVALID_REQUEST_CODES: ReadonlySet<unknown> = new Set([
@@ -21,7 +21,7 @@ export interface CallbackAnswer {
  */
 export function outcomeOfAnswer(answer: CallbackAnswer, wallMs: number): DeliveryOutcome {
   const { status } = answer;
-  if (status >= 200 && status < 300) return { kind: 'acknowledged' };
+  if (status >= 200 && status < 300) return ACKNOWLEDGED;
   const retryAfterMs = retryAfterMsOf(answer.retryAfter, wallMs);
   const failure: Failure = {
     kind: kindOfAnswer(status, retryAfterMs),

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Acknowledgments, Ending, RefusedEnding } from '../../ledger/acknowledgments.port.js';
 import type { PipelineRecord } from '../../pipeline/record.js';
-import type { DeliveryOutcome, Sink } from './sink.js';
+import { ACKNOWLEDGED, type DeliveryOutcome, type Sink } from './sink.js';
 
 export interface PostgresSinkOptions {
   readonly name: string;
@@ -16,7 +16,6 @@ export interface PostgresSinkOptions {
 const MAX_BATCH_RECORDS = 1000;
 
 const PART = { step: 'part' } as const;
-const ACKNOWLEDGED: DeliveryOutcome = { kind: 'acknowledged' };
 
 /**
  * Delivers into a table of the ledger's database: output row and acknowledgment commit together, so a record is there

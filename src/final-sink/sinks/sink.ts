@@ -9,6 +9,8 @@ export type DeliveryOutcome =
   | { readonly kind: 'acknowledged'; readonly externalId?: ExternalId | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+export const ACKNOWLEDGED: DeliveryOutcome = Object.freeze({ kind: 'acknowledged' });
+
 export interface DeliveryContext {
   readonly signal: AbortSignal;
   /**
